@@ -1,0 +1,34 @@
+"""How a request proves who sends it: an access token, or an IAM signature.
+
+Three kinds, all with secrets that `repr` never shows. Which one an endpoint uses is a matter of its row.
+"""
+
+from dataclasses import dataclass
+
+from playground.redaction import Secret
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationKeys:
+    """The application's API key and secret key; they buy an access token."""
+
+    api_key: Secret
+    secret_key: Secret
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessToken:
+    """An access token given as it is, without the keys that could renew it."""
+
+    token: Secret
+
+
+@dataclass(frozen=True, kw_only=True)
+class IamKeys:
+    """The account's IAM access key and secret key; they sign each request."""
+
+    access_key: Secret
+    secret_key: Secret
+
+
+Credentials = ApplicationKeys | AccessToken | IamKeys

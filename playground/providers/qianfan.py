@@ -1,0 +1,156 @@
+"""Baidu Qianfan's completion wire (V1): its parameters, its bodies, its events.
+
+Source: the three API pages this project implements (Cerebras-GPT-6.7B, StableLM-Alpha-7B, Yi-34B). No I/O here.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from playground.completion import CompletionRequest, Safety, Sentence, Usage, Verdict
+from playground.errors import ServiceError
+from playground.message import N_, message
+from playground.parameters import ParameterSpec, check_parameters
+from playground.providers.qianfan_codes import raise_if_error
+
+BASE_URL = "https://aip.baidubce.com"
+COMPLETION_PATH = "/rpc/2.0/ai_custom/v1/wenxinworkshop/completions/"
+TOKEN_PATH = "/oauth/2.0/token"  # noqa: S105 - a path, not a token
+
+_PAGES = N_("API pages for Cerebras-GPT-6.7B, StableLM-Alpha-7B and Yi-34B")
+
+PARAMETERS: tuple[ParameterSpec, ...] = (
+    ParameterSpec(
+        name="temperature", kind="float", minimum=0, minimum_open=True, maximum=1, step=0.01, start=0.7,
+        help=N_("How freely the next token is drawn from the candidates. It cannot be 0."),
+        more=N_("more random, more surprising"),
+        less=N_("more focused, more repeatable"),
+        source=_PAGES,
+    ),
+    ParameterSpec(
+        name="top_p", kind="float", minimum=0, maximum=1, step=0.01, start=0.8,
+        help=N_("Only the likeliest tokens whose probabilities add up to top_p stay candidates."),
+        more=N_("more varied text"),
+        less=N_("only the likeliest words"),
+        source=_PAGES,
+    ),
+    ParameterSpec(
+        name="top_k", kind="int", minimum=1, step=1, start=40, slider_maximum=100,
+        help=N_("How many of the likeliest tokens stay candidates at each step."),
+        more=N_("more varied text"),
+        less=N_("more predictable; 1 always takes the likeliest token"),
+        source=_PAGES,
+    ),
+    ParameterSpec(
+        name="penalty_score", kind="float", minimum=1, maximum=2, step=0.01, start=1.1,
+        help=N_("A penalty on tokens that were already generated, against repetition."),
+        more=N_("repeats less, and may avoid words it needs"),
+        less=N_("1 is no penalty"),
+        source=_PAGES,
+    ),
+    ParameterSpec(
+        name="stop", kind="texts", max_items=4, max_length=20,
+        help=N_("Generation stops when the text ends with one of these. Write \\n for a new line and \\t for a tab."),
+        source=_PAGES,
+    ),
+    ParameterSpec(
+        name="user_id", kind="text",
+        help=N_("An opaque mark for the end user, so that the service can trace abuse."),
+        source=_PAGES,
+    ),
+    ParameterSpec(
+        name="stream", kind="flag",
+        help=N_("Whether the answer arrives sentence by sentence or in one piece."),
+        source=_PAGES,
+    ),
+)
+
+
+def completion_url(base_url: str, endpoint: str) -> str:
+    """Return the URL of a published service. `endpoint` is its address as the service page shows it, not yet encoded."""
+    return base_url.rstrip("/") + COMPLETION_PATH + quote(endpoint, safe="-._~")
+
+
+def body(request: CompletionRequest, specs: tuple[ParameterSpec, ...] = PARAMETERS) -> dict[str, Any]:
+    """Return the JSON body: the prompt, then what was chosen, in the table's order. Raises `ParameterError`."""
+    return {"prompt": request.prompt, **check_parameters(specs, request.parameters)}
+
+
+def encode(fields: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a body: UTF-8 JSON in which text stays readable."""
+    return json.dumps(fields, ensure_ascii=False).encode("utf-8")
+
+
+def read_event(data: str | bytes, index: int, *, streamed: bool = True) -> Sentence:
+    """Read one event of a stream, or a whole answer (`streamed=False`), as a `Sentence`.
+
+    Raises the `EndpointError` that an `error_code` in it stands for, and `ServiceError` if it is not the protocol.
+    `object` is never looked at: the pages name two values for the same thing.
+    """
+    try:
+        fields = json.loads(data)
+    except ValueError:
+        raise _unreadable() from None
+    if not isinstance(fields, dict):
+        raise _unreadable()
+    raise_if_error(fields)
+    text = fields.get("result")
+    if not isinstance(text, str):
+        raise _unreadable()
+    number = fields.get("sentence_id")
+    return Sentence(
+        text=text,
+        index=number if streamed and isinstance(number, int) and not isinstance(number, bool) else index,
+        is_end=fields.get("is_end") is True if streamed else True,
+        usage=_usage(fields.get("usage")),
+        safety=_safety(fields),
+        is_truncated=fields["is_truncated"] if isinstance(fields.get("is_truncated"), bool) else None,
+        finish_reason=fields["finish_reason"] if isinstance(fields.get("finish_reason"), str) else None,
+        answer_id=fields["id"] if isinstance(fields.get("id"), str) else None,
+    )
+
+
+def estimate_tokens(text: str) -> int:
+    """Estimate tokens as the Cerebras page says: Chinese characters + 1.3 × words, rounded down. Only an estimate."""
+    characters = len(_CHINESE.findall(text))
+    return int(characters + 1.3 * len(_CHINESE.sub(" ", text).split()) + 1e-9)
+
+
+_CHINESE = re.compile("[㐀-䶿一-鿿豈-﫿\U00020000-\U0003134f]")
+
+
+def _usage(fields: object) -> Usage | None:
+    if not isinstance(fields, dict):
+        return None
+    counts = {name: fields[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens") if _is_int(fields.get(name))}
+    return Usage(**counts) if counts else None
+
+
+def _safety(fields: Mapping[str, Any]) -> Safety:
+    """`is_safe` is documented as a bool and sent as 1 or 0; newer builds send `need_clear_history` instead."""
+    is_safe, clear = fields.get("is_safe"), fields.get("need_clear_history")
+    if is_safe in (0, False) or clear is True:
+        verdict = Verdict.FLAGGED
+    elif is_safe in (1, True) or clear is False:
+        verdict = Verdict.SAFE
+    else:
+        verdict = Verdict.NOT_RETURNED
+    round_ = fields.get("ban_round")
+    return Safety(
+        verdict=verdict,
+        need_clear_history=clear if isinstance(clear, bool) else None,
+        ban_round=round_ if _is_int(round_) else None,
+    )
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _unreadable() -> ServiceError:
+    return ServiceError(
+        message("The endpoint answered something that is not a completion."),
+        message("Check that the base URL and the endpoint address belong to a Qianfan completion service."),
+    )

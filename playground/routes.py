@@ -1,0 +1,100 @@
+"""Two routes beside the page: a run's events for the browser, and its Stop.
+
+`GET /runs/{id}/events?from=N` sends the sentences from N on, as they arrive, as server-sent events, and the outcome at the
+end; each sentence crosses the wire once. `POST /runs/{id}/stop` stops. The id is the only way in; any other gets 404.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from playground.language import translator
+from playground.report import outcome, row
+from playground.run import Run
+from playground.service import service
+
+HEARTBEAT = 15.0
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+_open_streams = 0
+
+
+def run_routes(base: str = "") -> list[Route]:
+    """Return the routes, under the server's base path if it has one."""
+    prefix = f"/{base.strip('/')}" if base.strip("/") else ""
+    return [
+        Route(f"{prefix}/runs/{{run_id}}/events", events, methods=["GET"]),
+        Route(f"{prefix}/runs/{{run_id}}/stop", stop, methods=["POST"]),
+    ]
+
+
+async def events(request: Request) -> Response:
+    """Follow a run. `Last-Event-ID`, as a reconnecting browser sends it, counts before `from`."""
+    run = service().runs.get(request.path_params["run_id"])
+    if run is None:
+        return JSONResponse({"error": "no such run"}, status_code=404, headers=_HEADERS)
+    if _open_streams >= service().settings.limits.streams_in_all:
+        return JSONResponse({"error": "too many open streams"}, status_code=503, headers=_HEADERS)
+    offset = 0
+    for text in (request.headers.get("last-event-id"), request.query_params.get("from")):
+        if text and text.isascii() and text.isdigit():
+            offset = int(text[:9])
+            break
+    language = request.query_params.get("lang", "en")
+    return StreamingResponse(_follow(run, offset, language), media_type="text/event-stream", headers=_HEADERS)
+
+
+async def stop(request: Request) -> Response:
+    """Stop a run. A page of another origin may not."""
+    origin = request.headers.get("origin")
+    if origin and urlsplit(origin).netloc != request.headers.get("host", ""):
+        return JSONResponse({"error": "wrong origin"}, status_code=403, headers=_HEADERS)
+    run = service().runs.get(request.path_params["run_id"])
+    if run is None:
+        return JSONResponse({"error": "no such run"}, status_code=404, headers=_HEADERS)
+    run.stop()
+    return JSONResponse({"ending": run.ending}, headers=_HEADERS)
+
+
+async def _follow(run: Run, offset: int, language: str) -> AsyncIterator[bytes]:
+    global _open_streams
+    loop, news = asyncio.get_running_loop(), asyncio.Event()
+
+    def changed() -> None:
+        with suppress(RuntimeError):  # the server's loop may be closing
+            loop.call_soon_threadsafe(news.set)
+
+    cease = run.follow(changed)
+    _open_streams += 1
+    try:
+        yield b"retry: 500\n\n"
+        while True:
+            news.clear()
+            ending = run.ending
+            fresh = run.sentences[offset:]
+            if fresh:
+                parts = []
+                for sentence in fresh:
+                    offset += 1
+                    parts.append(f"id: {offset}\ndata: {_compact(row(sentence))}\n\n")
+                yield "".join(parts).encode()
+            elif ending is not None:
+                yield f"event: end\ndata: {_compact(outcome(run, translator(language)))}\n\n".encode()
+                return
+            else:
+                try:
+                    await asyncio.wait_for(news.wait(), HEARTBEAT)
+                except TimeoutError:
+                    yield b": still here\n\n"
+    finally:
+        _open_streams -= 1
+        cease()
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

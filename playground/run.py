@@ -1,0 +1,221 @@
+"""One request's life: a thread reads the answer, anyone may follow it, and it ends exactly once.
+
+The reader thread owns the upstream connection, not the page: a moved slider, a reload or a lost websocket costs nothing.
+Whatever the ending, the text that arrived stays.
+"""
+
+import itertools
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from playground.client import Client, Exchange
+from playground.completion import CompletionRequest, Ending, Safety, Sentence, Usage, final_usage, overall_safety
+from playground.endpoints import Endpoint
+from playground.errors import EndpointError, LimitReached, PlaygroundError, StreamInterrupted
+from playground.message import Message, message
+from playground.settings import Limits
+from playground.wire import Cancel, Cancelled
+
+BY_PERSON = message("Stopped by you.")
+UNWATCHED = message("Stopped because nobody was looking at it any more.")
+TOO_LONG = message("Stopped at this server's limit for one answer's length.")
+TOO_LATE = message("Stopped at this server's limit for one answer's time.")
+SHUTDOWN = message("Stopped because the server was shut down.")
+
+
+class Run:
+    """A request and its outcome. Reading attributes is safe from any thread; sentences are only ever appended.
+
+    `id` is 128 random bits and the only way to the run. `ending` is `None` while it runs; `reason` says why it was
+    stopped, `error` why it failed or was cut. Times are seconds since it began, `started` is wall-clock time.
+    """
+
+    def __init__(self, endpoint: Endpoint, request: CompletionRequest, visitor: str, limits: Limits) -> None:
+        self.id = secrets.token_hex(16)
+        self.endpoint = endpoint
+        self.request = request
+        self.visitor = visitor
+        self.started = time.time()
+        self.sentences: list[Sentence] = []
+        self.exchange = Exchange()
+        self.ending: Ending | None = None
+        self.error: EndpointError | None = None
+        self.reason: Message | None = None
+        self.ended_after: float | None = None
+        self.last_watched = time.monotonic()
+        self._limits = limits
+        self._began = time.monotonic()
+        self._length = 0
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._cancel = Cancel()
+        self._followers: dict[int, Callable[[], None]] = {}
+        self._numbers = itertools.count()
+
+    @property
+    def text(self) -> str:
+        """The answer so far, exactly as it arrived: pieces joined with nothing between them."""
+        return "".join(sentence.text for sentence in list(self.sentences))
+
+    @property
+    def usage(self) -> Usage | None:
+        """Tokens of the whole answer by the documented rule; a lower bound unless the run finished."""
+        return final_usage(list(self.sentences))
+
+    @property
+    def safety(self) -> Safety:
+        """The gravest verdict any sentence carried."""
+        return overall_safety(list(self.sentences))
+
+    @property
+    def watched(self) -> bool:
+        """Whether anyone follows it now."""
+        return bool(self._followers)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds it has run, or ran."""
+        return self.ended_after if self.ended_after is not None else time.monotonic() - self._began
+
+    def follow(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Call `changed` (from the reader thread) after every sentence and at the end; returns how to cease."""
+        with self._lock:
+            number = next(self._numbers)
+            self._followers[number] = changed
+
+        def cease() -> None:
+            with self._lock:
+                self._followers.pop(number, None)
+                self.last_watched = time.monotonic()
+
+        return cease
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the ending; returns whether it came within `seconds`."""
+        return self._ended.wait(seconds)
+
+    def stop(self, reason: Message = BY_PERSON) -> None:
+        """End it now, whatever the endpoint does; the upstream connection is shut. Nothing happens if it has ended."""
+        self._end(Ending.STOPPED, reason=reason)
+        self._cancel.cancel()
+
+    def read(self, client: Client) -> None:
+        """Read the answer to its end. The body of the reader thread."""
+        try:
+            for sentence in client.complete(self.endpoint, self.request, self._cancel, self.exchange):
+                if not self._add(sentence):
+                    break
+            self._end(Ending.FINISHED)
+        except Cancelled:
+            self._end(Ending.STOPPED, reason=BY_PERSON)
+        except StreamInterrupted as error:
+            self._end(Ending.CUT, error=error)
+        except EndpointError as error:
+            self._end(Ending.FAILED, error=error)
+        except PlaygroundError as error:
+            self._end(Ending.FAILED, error=EndpointError(error.message, error.remedy))
+        finally:
+            # A defect of ours must crash visibly (the thread's traceback), but never leave a run that seems to go on.
+            self._end(Ending.FAILED, error=EndpointError(message("The playground itself failed."), message("Please report this.")))
+            self._cancel.cancel()
+
+    def _add(self, sentence: Sentence) -> bool:
+        with self._lock:
+            if self.ending is not None:
+                return False
+            self.sentences.append(replace(sentence, arrived=time.monotonic() - self._began))
+            self._length += len(sentence.text)
+        self._tell()
+        if self._length > self._limits.text:
+            self.stop(TOO_LONG)
+        elif self.elapsed > self._limits.run_time:
+            self.stop(TOO_LATE)
+        return True
+
+    def _end(self, ending: Ending, *, error: EndpointError | None = None, reason: Message | None = None) -> None:
+        with self._lock:
+            if self.ending is not None:
+                return
+            self.error, self.reason = error, reason
+            self.ended_after = time.monotonic() - self._began
+            self.ending = ending
+        self._ended.set()
+        self._tell()
+
+    def _tell(self) -> None:
+        with self._lock:
+            followers = list(self._followers.values())
+        for changed in followers:
+            changed()
+
+
+class Runs:
+    """The runs of this process, by id: starts them, finds them, ends those nobody looks at, frees old ones."""
+
+    def __init__(self, client: Client, limits: Limits) -> None:
+        self.client = client
+        self.limits = limits
+        self._lock = threading.Lock()
+        self._runs: dict[str, Run] = {}
+        self._closed = threading.Event()
+        self._warden: threading.Thread | None = None
+
+    def start(self, endpoint: Endpoint, request: CompletionRequest, visitor: str) -> Run:
+        """Check the request, then begin it. Raises `ParameterError`, `ConfigurationError` or `LimitReached`; then nothing was sent."""
+        self.client.check(endpoint, request)
+        run = Run(endpoint, request, visitor, self.limits)
+        with self._lock:
+            going = [one for one in self._runs.values() if one.ending is None]
+            if sum(one.visitor == visitor for one in going) >= self.limits.runs_per_visitor:
+                raise LimitReached(
+                    message("You have {count} runs going; that is the limit.", count=self.limits.runs_per_visitor),
+                    message("Stop one, or wait until one ends."),
+                )
+            if len(going) >= self.limits.runs_in_all:
+                raise LimitReached(message("This server is busy: too many runs are going."), message("Try again in a moment."))
+            self._runs[run.id] = run
+            if self._warden is None:
+                self._warden = threading.Thread(target=self._watch, name="run-warden", daemon=True)
+                self._warden.start()
+        threading.Thread(target=run.read, args=(self.client,), name=f"run-{run.id[:6]}", daemon=True).start()
+        return run
+
+    def get(self, run_id: str) -> Run | None:
+        """Return the run with this id, if it is still here."""
+        with self._lock:
+            return self._runs.get(run_id)
+
+    def close(self) -> None:
+        """Stop everything that runs."""
+        self._closed.set()
+        with self._lock:
+            runs = list(self._runs.values())
+        for run in runs:
+            run.stop(SHUTDOWN)
+
+    def tidy(self) -> None:
+        """Stop running runs that nobody watches, or that ran too long; forget ended ones that are old or too many."""
+        now = time.monotonic()
+        with self._lock:
+            runs = list(self._runs.values())
+        for run in runs:
+            if run.ending is not None:
+                continue
+            if not run.watched and now - run.last_watched > self.limits.unwatched:
+                run.stop(UNWATCHED)
+            elif run.elapsed > self.limits.run_time:
+                run.stop(TOO_LATE)
+        ended = [run for run in runs if run.ending is not None and not run.watched]
+        ended.sort(key=lambda run: run.last_watched)
+        surplus = max(0, len(ended) - self.limits.keep_runs)
+        old = [run for number, run in enumerate(ended) if number < surplus or now - run.last_watched > self.limits.keep]
+        with self._lock:
+            for run in old:
+                self._runs.pop(run.id, None)
+
+    def _watch(self) -> None:
+        while not self._closed.wait(min(1.0, self.limits.unwatched / 4)):
+            self.tidy()

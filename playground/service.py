@@ -1,0 +1,60 @@
+"""What one process holds for all its visitors: settings, endpoints, token cache, runs. Made once, reached by `service()`."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from playground.client import Client
+from playground.endpoints import Endpoint, build_endpoints
+from playground.run import Runs
+from playground.settings import Settings, read_settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """The process-wide objects. `emulator_url` is `None` where no emulator was started."""
+
+    settings: Settings
+    emulator_url: str | None
+    endpoints: Mapping[str, Endpoint]
+    client: Client
+    runs: Runs
+
+
+_lock = threading.Lock()
+_service: Service | None = None
+
+
+def open_service(settings: Settings | None = None, emulator_url: str | None = None) -> Service:
+    """Make the service of this process, in place of any before it, whose runs are stopped."""
+    global _service
+    settings = settings or read_settings()
+    client = Client(timeouts=settings.timeouts, retry=settings.retry)
+    made = Service(
+        settings=settings,
+        emulator_url=emulator_url,
+        endpoints=build_endpoints(settings, emulator_url),
+        client=client,
+        runs=Runs(client, settings.limits),
+    )
+    with _lock:
+        before, _service = _service, made
+    if before is not None:
+        before.runs.close()
+    return made
+
+
+def service() -> Service:
+    """Return the service of this process; one without an emulator is made if nobody opened any."""
+    with _lock:
+        present = _service
+    return present if present is not None else open_service()
+
+
+def close_service() -> None:
+    """Stop all runs and forget the service."""
+    global _service
+    with _lock:
+        before, _service = _service, None
+    if before is not None:
+        before.runs.close()

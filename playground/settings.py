@@ -1,0 +1,162 @@
+"""What this server is configured with: the environment, `.env`, and `.streamlit/secrets.toml`, in that order of precedence.
+
+Nothing is written to `os.environ`. A line that cannot be read, or a value that makes no sense, becomes a
+`ConfigurationError` in `Settings.problems`: the app starts, and the page says what is wrong and where.
+"""
+
+import math
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dotenv.parser import parse_stream
+
+from playground.errors import ConfigurationError
+from playground.message import message
+from playground.wire import Timeouts
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What guards this process. Times in seconds, text in characters."""
+
+    runs_per_visitor: int = 3
+    runs_in_all: int = 24
+    streams_in_all: int = 200
+    text: int = 2_000_000
+    run_time: float = 1800.0
+    unwatched: float = 120.0
+    keep: float = 3600.0
+    keep_runs: int = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retry:
+    """`attempts` counts the first try; waiting before try n+1 is `backoff` × 2^(n-1) seconds. Defaults as the Yi-34B page."""
+
+    attempts: int = 1
+    backoff: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One reading of the configuration. `values` holds the names and texts the endpoints are made from."""
+
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    retry: Retry = field(default_factory=Retry)
+    limits: Limits = field(default_factory=Limits)
+    fault_endpoints: bool = False
+    problems: tuple[ConfigurationError, ...] = ()
+
+
+def read_settings(root: Path = ROOT, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the three sources. Never raises for what a person wrote in them."""
+    problems: list[ConfigurationError] = []
+    values = {**_secrets(root / ".streamlit" / "secrets.toml", problems), **_dotenv(root / ".env", problems)}
+    values.update(os.environ if environ is None else environ)
+
+    def number(name: str, default: float, least: float, whole: bool = False) -> Any:
+        text = values.get(name, "").strip()
+        if not text:
+            return default
+        read: Callable[[str], float] = int if whole else float
+        try:
+            value = read(text)
+        except ValueError:
+            value = math.nan
+        if math.isfinite(value) and value >= least:
+            return value
+        problems.append(
+            ConfigurationError(
+                message("{name} must be a number from {least}; it is “{value}”.", name=name, least=f"{least:g}", value=text),
+                message("Correct it and start again; until then {default} is used.", default=f"{default:g}"),
+            )
+        )
+        return default
+
+    limits = Limits(
+        runs_per_visitor=number("PLAYGROUND_RUNS_PER_VISITOR", Limits.runs_per_visitor, 1, True),
+        runs_in_all=number("PLAYGROUND_RUNS_IN_ALL", Limits.runs_in_all, 1, True),
+        text=number("PLAYGROUND_TEXT_LIMIT", Limits.text, 1000, True),
+        run_time=number("PLAYGROUND_RUN_TIME", Limits.run_time, 1),
+        unwatched=number("PLAYGROUND_UNWATCHED", Limits.unwatched, 1),
+        keep=number("PLAYGROUND_KEEP", Limits.keep, 1),
+    )
+    return Settings(
+        values=values,
+        timeouts=Timeouts(
+            connect=number("PLAYGROUND_CONNECT_TIMEOUT", Timeouts.connect, 0.1),
+            silence=number("QIANFAN_LLM_API_RETRY_TIMEOUT", Timeouts.silence, 0.1),
+        ),
+        retry=Retry(
+            attempts=max(1, number("QIANFAN_LLM_API_RETRY_COUNT", Retry.attempts, 0, True)),
+            backoff=number("QIANFAN_LLM_API_RETRY_BACKOFF_FACTOR", Retry.backoff, 0),
+        ),
+        limits=limits,
+        fault_endpoints=values.get("PLAYGROUND_FAULT_ENDPOINTS", "").strip().lower() in ("1", "true", "yes", "on"),
+        problems=tuple(problems),
+    )
+
+
+def _dotenv(path: Path, problems: list[ConfigurationError]) -> dict[str, str]:
+    """Read a `.env`; a line that is not `NAME=value` is reported by its number, without its content: it may be a key."""
+    try:
+        stream = path.open(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except OSError:
+        problems.append(_unreadable(path))
+        return {}
+    values = {}
+    with stream:
+        try:
+            bindings = list(parse_stream(stream))
+        except UnicodeDecodeError:
+            problems.append(_unreadable(path))
+            return {}
+    for binding in bindings:
+        if binding.error or (binding.key is not None and binding.value is None):
+            problems.append(
+                ConfigurationError(
+                    message("Line {line} of {file} cannot be read.", line=_line(binding), file=path.name),
+                    message("Write it as NAME=value, one a line, and start again. The other lines are used."),
+                )
+            )
+        elif binding.key is not None and binding.value is not None:
+            values[binding.key] = binding.value
+    return values
+
+
+def _line(binding: Any) -> int:
+    """The parser counts blank lines before a binding to it; the number a person looks for is that of its first text."""
+    text = str(binding.original.string)
+    return int(binding.original.line) + len(text[: len(text) - len(text.lstrip())].splitlines())
+
+
+def _secrets(path: Path, problems: list[ConfigurationError]) -> dict[str, str]:
+    """Read the top level of Streamlit's secrets file, as a hosting service writes it."""
+    try:
+        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError):
+        problems.append(_unreadable(path))
+        return {}
+    except tomllib.TOMLDecodeError:
+        problems.append(
+            ConfigurationError(
+                message("{file} is not valid TOML.", file=path.name), message("Write each line as NAME = \"value\" and start again.")
+            )
+        )
+        return {}
+    return {name: str(value) for name, value in fields.items() if isinstance(value, str | int | float)}
+
+
+def _unreadable(path: Path) -> ConfigurationError:
+    return ConfigurationError(message("{file} cannot be read.", file=path.name), message("Save it as UTF-8 text that this user may read."))
