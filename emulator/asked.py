@@ -67,8 +67,6 @@ def check(fields: Mapping[str, Any]) -> Asked:
         parameters = check_parameters(PARAMETERS, {name: value for name, value in fields.items() if name in _NAMES})
     except ParameterError as error:
         raise Refusal(336003, str(error)) from None
-    except OverflowError:
-        raise Refusal(336003, "a number is too large") from None
     return Asked(prompt=prompt, parameters=parameters, body=fields)
 
 

@@ -8,13 +8,14 @@ is the result; a stream without its end mark is an interrupted answer, never a s
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
 from playground.completion import CompletionRequest, Sentence
 from playground.credentials import AccessToken, ApplicationKeys, IamKeys
 from playground.endpoints import Endpoint
-from playground.errors import ConfigurationError, EndpointError, ServiceError, StreamInterrupted
+from playground.errors import AuthenticationError, ConfigurationError, EndpointError, RateLimitError, ServiceError, StreamInterrupted
 from playground.message import message
 from playground.parameters import check_prompt
 from playground.providers import qianfan
@@ -63,10 +64,11 @@ class Client:
         renewed, begun = False, False
         while True:
             exchange.attempts += 1
-            token = self._token(endpoint, refused)
+            token = None
             try:
+                token = self._token(endpoint, refused, cancel)
                 for sentence in self._attempt(endpoint, request, content, token, cancel, exchange):
-                    begun = True
+                    begun = begun or sentence.queue_place is None
                     yield sentence
                 return
             except EndpointError as error:
@@ -81,9 +83,9 @@ class Client:
                     raise
                 cancel.wait(self.retry.backoff * 2 ** (exchange.attempts - 1))
 
-    def _token(self, endpoint: Endpoint, refused: Secret | None) -> Secret | None:
+    def _token(self, endpoint: Endpoint, refused: Secret | None, cancel: Cancel) -> Secret | None:
         if isinstance(endpoint.credentials, ApplicationKeys):
-            return self.tokens.token(endpoint.base_url, endpoint.credentials, refused=refused)
+            return self.tokens.token(endpoint.base_url, endpoint.credentials, refused=refused, cancel=cancel)
         if isinstance(endpoint.credentials, AccessToken):
             return endpoint.credentials.token
         return None
@@ -118,9 +120,12 @@ def _authorised(endpoint: Endpoint, token: Secret | None) -> tuple[str, dict[str
 
 
 def _host(url: str) -> str:
-    """The Host header: the port only where it is not the scheme's own."""
+    """The Host header: the port only where it is not the scheme's own, a name of other letters in its ASCII form."""
     parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+    host = parts.hostname or ""
+    with suppress(UnicodeError):  # the wire tells what is no host name
+        host = host.encode("idna").decode()
+    host = f"[{host}]" if ":" in host else host
     usual = {"http": 80, "https": 443}[parts.scheme]
     return host if parts.port in (None, usual) else f"{host}:{parts.port}"
 
@@ -138,7 +143,7 @@ def _stream(answer: Answer) -> Iterator[Sentence]:
             raise StreamInterrupted(
                 message("The connection was lost in the middle of an event."), message("Run again to get a whole answer.")
             ) from error
-        count += 1
+        count += sentence.queue_place is None
         yield sentence
         if sentence.is_end:
             return
@@ -168,13 +173,13 @@ def _whole(answer: Answer) -> Sentence:
 def _raise_stated(body: bytes) -> None:
     try:
         fields = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     if isinstance(fields, dict):
         raise_if_error(fields)
 
 
-def _status_error(answer: Answer) -> ServiceError:
+def _status_error(answer: Answer) -> EndpointError:
     if 300 <= answer.status < 400:
         return ServiceError(
             message("The endpoint wants to redirect elsewhere (HTTP status {status}). That is not followed: the credentials would go along.",
@@ -186,15 +191,16 @@ def _status_error(answer: Answer) -> ServiceError:
             message("A server on the way failed (HTTP status {status}).", status=answer.status),
             message("Try again later. If it stays, check the base URL."), code=answer.status, retryable=True,
         )
-    return ServiceError(
+    kind = {401: AuthenticationError, 403: AuthenticationError, 429: RateLimitError}.get(answer.status, ServiceError)
+    return kind(
         message("The endpoint refused the request (HTTP status {status}).", status=answer.status),
-        message("Check the base URL, the endpoint's address and the keys."), code=answer.status,
+        message("Check the base URL, the endpoint's address and the keys."), code=answer.status, retryable=answer.status == 429,
     )
 
 
 def _is_json(data: str) -> bool:
     try:
         json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True

@@ -51,7 +51,10 @@ class Safety:
 
 @dataclass(frozen=True, kw_only=True)
 class Sentence:
-    """One event of an answer. `text` is exactly what the endpoint sent; `arrived` is seconds since the run began."""
+    """One event of an answer. `text` is exactly what the endpoint sent; `arrived` is seconds since the run began.
+
+    An event of the local model's queue has no text and says in `queue_place` how many are before it; it is no sentence.
+    """
 
     text: str
     index: int
@@ -61,6 +64,7 @@ class Sentence:
     is_truncated: bool | None = None
     finish_reason: str | None = None
     answer_id: str | None = None
+    queue_place: int | None = None
     arrived: float = 0.0
 
 

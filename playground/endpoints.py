@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from playground.credentials import AccessToken, ApplicationKeys, Credentials, IamKeys
 from playground.errors import ConfigurationError
+from playground.local import LocalModel
 from playground.message import N_, Message, message
 from playground.parameters import ParameterSpec
 from playground.providers import qianfan
@@ -19,6 +20,7 @@ from playground.settings import Settings
 PROMPT_LIMIT = 131_072
 DEMO_KEYS = ApplicationKeys(api_key=Secret("demo-api-key"), secret_key=Secret("demo-secret-key"))
 
+GROUP_LOCAL = N_("this computer")
 GROUP_RECORDED = N_("Recorded answers")
 GROUP_OWN = N_("Your Qianfan services")
 GROUP_FAULTS = N_("Fault lab")
@@ -50,7 +52,8 @@ FAULTS: Mapping[str, str] = {
 class Endpoint:
     """One row of the selector. `off` says why it cannot be used; such a row is shown and never sent to.
 
-    `path` is the published address of the service; `prompt_limit` is in characters.
+    `path` is the published address of the service; `prompt_limit` is in characters; `fetched` is (bytes here, bytes in
+    all) while a model is on its way to this computer.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Endpoint:
     prompt_limit: int = PROMPT_LIMIT
     advises_one_of_temperature_and_top_p: bool = False
     example: str = ""
+    fetched: tuple[int, int] | None = None
     off: ConfigurationError | None = None
 
     @property
@@ -73,7 +77,7 @@ class Endpoint:
 
 
 def build_endpoints(settings: Settings, emulator_url: str | None) -> dict[str, Endpoint]:
-    """Return every endpoint by name, in the selector's order. `emulator_url` is `None` while no emulator runs."""
+    """Return the configured endpoints by name, in the selector's order. `emulator_url` is `None` while no emulator runs."""
     rows = [_recorded(name, emulator_url) for name in MODELS]
     rows += [_own(name, settings.values) for name in MODELS]
     if settings.fault_endpoints:
@@ -81,12 +85,21 @@ def build_endpoints(settings: Settings, emulator_url: str | None) -> dict[str, E
     return {row.name: row for row in rows}
 
 
+def local_endpoint(model: LocalModel, emulator_url: str | None) -> Endpoint:
+    """Return the row of the model on this computer, as it stands now."""
+    return Endpoint(
+        name="local", title=f"Local: {model.title}", group=GROUP_LOCAL, note=model.note, base_url=emulator_url or "", path="local_model",
+        credentials=DEMO_KEYS, prompt_limit=model.prompt_limit, example="The best thing about living near the sea is",
+        off=model.off or (None if emulator_url else _no_emulator()), fetched=model.fetched,
+    )
+
+
 def check_base_url(name: str, text: str) -> str:
     """Return a base URL that can be sent to; raise `ConfigurationError` naming the setting if it is none."""
     url = text.strip().rstrip("/")
     try:
         parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         valid = False
     if not valid or any(character.isspace() for character in url):
@@ -94,11 +107,11 @@ def check_base_url(name: str, text: str) -> str:
             message("{name} is not a web address.", name=name),
             message("It must begin with https:// or http:// and name a host."),
         )
-    if parts.username or parts.password:
+    if "@" in parts.netloc:
         raise ConfigurationError(
             message("{name} holds a user name or password.", name=name), message("Take it out; credentials have their own settings.")
         )
-    if parts.query or parts.fragment:
+    if "?" in url or "#" in url:
         raise ConfigurationError(message("{name} must end before any ? or #.", name=name))
     return url
 

@@ -26,5 +26,5 @@ def translator(language: str) -> Translate:
     """Return the gettext function of a language; an unknown one reads the English source."""
     if language not in LANGUAGES or language == "en":
         return lambda text: text
-    catalogue = gettext.translation(DOMAIN, ROOT / "locale", languages=[language])
+    catalogue = gettext.translation(DOMAIN, ROOT / "locale", languages=[language], fallback=True)
     return lambda text: catalogue.gettext(text) if text else ""

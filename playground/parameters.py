@@ -86,7 +86,7 @@ class ParameterSpec:
         if not whole and (self.kind == "int" or not isinstance(value, float)):
             wanted = message("a whole number") if self.kind == "int" else message("a number")
             raise self._refuse(message("{name} must be {wanted}, not {value}", name=self.name, wanted=wanted, value=repr(value)))
-        if not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             raise self._refuse(message("{name} must be a finite number, not {value}", name=self.name, value=value))
         low = self.minimum is not None and (value < self.minimum or (self.minimum_open and value == self.minimum))
         if low or (self.maximum is not None and value > self.maximum):

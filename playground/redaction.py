@@ -5,10 +5,12 @@
 knows and anything that has the shape of one.
 """
 
+import json
 import logging
 import re
 import traceback
 from typing import Any, NoReturn
+from urllib.parse import quote, quote_plus
 
 MASK = "•••"
 _MINIMUM_LENGTH = 6
@@ -38,7 +40,8 @@ class Secret:
     def __init__(self, value: str) -> None:
         self._value = value
         if len(value) >= _MINIMUM_LENGTH:
-            _known.add(value)
+            # As it is, as a URL holds it, and as JSON holds it.
+            _known.update((value, quote(value), quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1]))
 
     def reveal(self) -> str:
         """Return the value, for the wire only."""
@@ -72,6 +75,22 @@ def redact(text: str) -> str:
     return text
 
 
+def _redact_record(record: logging.LogRecord) -> None:
+    """Take secrets out of a record's message. Arguments stay apart where that is enough: some formatters look at them."""
+    try:
+        plain = record.getMessage()
+    except (TypeError, ValueError, LookupError):  # a badly written call; its words are still worth having
+        record.msg, record.args = redact(f"{record.msg} {record.args}"), ()
+        return
+    if redact(plain) == plain:
+        return
+    if isinstance(record.args, tuple):
+        record.args = tuple(redact(part) if isinstance(part, str) else part for part in record.args)
+        plain = record.getMessage()
+    if redact(plain) != plain:
+        record.msg, record.args = redact(plain), ()
+
+
 def guard_logs() -> None:
     """Pass every log record of this process, tracebacks included, through `redact`. Calling it again changes nothing."""
     factory = logging.getLogRecordFactory()
@@ -80,7 +99,7 @@ def guard_logs() -> None:
 
     def make(*args: Any, **values: Any) -> logging.LogRecord:
         record = factory(*args, **values)
-        record.msg, record.args = redact(record.getMessage()), ()
+        _redact_record(record)
         if record.exc_info and record.exc_info[0] is not None:
             record.exc_text = redact("".join(traceback.format_exception(*record.exc_info))).rstrip("\n")
         return record

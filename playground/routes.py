@@ -52,13 +52,21 @@ async def events(request: Request) -> Response:
 async def stop(request: Request) -> Response:
     """Stop a run. A page of another origin may not."""
     origin = request.headers.get("origin")
-    if origin and urlsplit(origin).netloc != request.headers.get("host", ""):
+    if origin and _host(origin) != request.headers.get("host", ""):
         return JSONResponse({"error": "wrong origin"}, status_code=403, headers=_HEADERS)
     run = service().runs.get(request.path_params["run_id"])
     if run is None:
         return JSONResponse({"error": "no such run"}, status_code=404, headers=_HEADERS)
     run.stop()
     return JSONResponse({"ending": run.ending}, headers=_HEADERS)
+
+
+def _host(origin: str) -> str | None:
+    """The host and port of an origin; `None` if it has none."""
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
+        return None
 
 
 async def _follow(run: Run, offset: int, language: str) -> AsyncIterator[bytes]:
@@ -71,20 +79,24 @@ async def _follow(run: Run, offset: int, language: str) -> AsyncIterator[bytes]:
 
     cease = run.follow(changed)
     _open_streams += 1
+    place = 0
     try:
         yield b"retry: 500\n\n"
         while True:
             news.clear()
             ending = run.ending
             fresh = run.sentences[offset:]
+            if run.place != place:
+                place = run.place
+                yield f"event: place\ndata: {place}\n\n".encode()
             if fresh:
                 parts = []
                 for sentence in fresh:
                     offset += 1
-                    parts.append(f"id: {offset}\ndata: {_compact(row(sentence))}\n\n")
-                yield "".join(parts).encode()
+                    parts.append(b"id: %d\ndata: %s\n\n" % (offset, _compact(row(sentence))))
+                yield b"".join(parts)
             elif ending is not None:
-                yield f"event: end\ndata: {_compact(outcome(run, translator(language)))}\n\n".encode()
+                yield b"event: end\ndata: %s\n\n" % _compact(outcome(run, translator(language)))
                 return
             else:
                 try:
@@ -96,5 +108,6 @@ async def _follow(run: Run, offset: int, language: str) -> AsyncIterator[bytes]:
         cease()
 
 
-def _compact(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def _compact(value: object) -> bytes:
+    """One line of JSON. Half a character, as a service may cut one between two sentences, stays what it is: an escape."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")

@@ -30,7 +30,8 @@ class Run:
     """A request and its outcome. Reading attributes is safe from any thread; sentences are only ever appended.
 
     `id` is 128 random bits and the only way to the run. `ending` is `None` while it runs; `reason` says why it was
-    stopped, `error` why it failed or was cut. Times are seconds since it began, `started` is wall-clock time.
+    stopped, `error` why it failed or was cut, `place` how many wait before it in an endpoint's queue. Times are seconds
+    since it began, `started` is wall-clock time.
     """
 
     def __init__(self, endpoint: Endpoint, request: CompletionRequest, visitor: str, limits: Limits) -> None:
@@ -44,6 +45,7 @@ class Run:
         self.ending: Ending | None = None
         self.error: EndpointError | None = None
         self.reason: Message | None = None
+        self.place = 0
         self.ended_after: float | None = None
         self.last_watched = time.monotonic()
         self._limits = limits
@@ -57,8 +59,12 @@ class Run:
 
     @property
     def text(self) -> str:
-        """The answer so far, exactly as it arrived: pieces joined with nothing between them."""
-        return "".join(sentence.text for sentence in list(self.sentences))
+        """The answer so far, exactly as it arrived: pieces joined with nothing between them.
+
+        A character whose halves came in two sentences is made whole here, as the browser does.
+        """
+        text = "".join(sentence.text for sentence in list(self.sentences))
+        return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
     @property
     def usage(self) -> Usage | None:
@@ -93,6 +99,10 @@ class Run:
 
         return cease
 
+    def touch(self) -> None:
+        """Count as watched now, for whoever looks at it without following."""
+        self.last_watched = time.monotonic()
+
     def wait(self, seconds: float) -> bool:
         """Wait for the ending; returns whether it came within `seconds`."""
         return self._ended.wait(seconds)
@@ -119,15 +129,17 @@ class Run:
             self._end(Ending.FAILED, error=EndpointError(error.message, error.remedy))
         finally:
             # A defect of ours must crash visibly (the thread's traceback), but never leave a run that seems to go on.
-            self._end(Ending.FAILED, error=EndpointError(message("The playground itself failed."), message("Please report this.")))
             self._cancel.cancel()
+            self._end(Ending.FAILED, error=EndpointError(message("The playground itself failed."), message("Please report this.")))
 
     def _add(self, sentence: Sentence) -> bool:
         with self._lock:
             if self.ending is not None:
                 return False
-            self.sentences.append(replace(sentence, arrived=time.monotonic() - self._began))
-            self._length += len(sentence.text)
+            self.place = sentence.queue_place or 0
+            if sentence.queue_place is None:
+                self.sentences.append(replace(sentence, arrived=time.monotonic() - self._began))
+                self._length += len(sentence.text)
         self._tell()
         if self._length > self._limits.text:
             self.stop(TOO_LONG)

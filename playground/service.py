@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from playground.client import Client
-from playground.endpoints import Endpoint, build_endpoints
+from playground.endpoints import Endpoint, build_endpoints, local_endpoint
+from playground.local import LookUp
 from playground.run import Runs
 from playground.settings import Settings, read_settings
 
@@ -16,24 +17,38 @@ class Service:
 
     settings: Settings
     emulator_url: str | None
-    endpoints: Mapping[str, Endpoint]
+    configured: Mapping[str, Endpoint]
+    local: LookUp
     client: Client
     runs: Runs
+
+    @property
+    def endpoints(self) -> Mapping[str, Endpoint]:
+        """Every endpoint as it stands now: the model on this computer first, then the configured ones."""
+        model = self.local()
+        if model is None:
+            return self.configured
+        row = local_endpoint(model, self.emulator_url)
+        return {row.name: row, **self.configured}
 
 
 _lock = threading.Lock()
 _service: Service | None = None
 
 
-def open_service(settings: Settings | None = None, emulator_url: str | None = None) -> Service:
-    """Make the service of this process, in place of any before it, whose runs are stopped."""
+def open_service(settings: Settings | None = None, emulator_url: str | None = None, local: LookUp = lambda: None) -> Service:
+    """Make the service of this process, in place of any before it, whose runs are stopped.
+
+    `local` tells of the model on this computer whenever it is asked; `None` where there is none.
+    """
     global _service
     settings = settings or read_settings()
     client = Client(timeouts=settings.timeouts, retry=settings.retry)
     made = Service(
         settings=settings,
         emulator_url=emulator_url,
-        endpoints=build_endpoints(settings, emulator_url),
+        configured=build_endpoints(settings, emulator_url),
+        local=local,
         client=client,
         runs=Runs(client, settings.limits),
     )

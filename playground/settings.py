@@ -68,14 +68,14 @@ def read_settings(root: Path = ROOT, environ: Mapping[str, str] | None = None) -
         read: Callable[[str], float] = int if whole else float
         try:
             value = read(text)
-        except ValueError:
-            value = math.nan
-        if math.isfinite(value) and value >= least:
-            return value
+            if math.isfinite(value) and value >= least:
+                return value
+        except (ValueError, OverflowError):
+            pass
         problems.append(
             ConfigurationError(
-                message("{name} must be a number from {least}; it is “{value}”.", name=name, least=f"{least:g}", value=text),
-                message("Correct it and start again; until then {default} is used.", default=f"{default:g}"),
+                message("{name} must be a number from {least}; it is “{value}”.", name=name, least=f"{least:.15g}", value=text),
+                message("Correct it and start again; until then {default} is used.", default=f"{default:.15g}"),
             )
         )
         return default
@@ -136,13 +136,13 @@ def _dotenv(path: Path, problems: list[ConfigurationError]) -> dict[str, str]:
 def _line(binding: Any) -> int:
     """The parser counts blank lines before a binding to it; the number a person looks for is that of its first text."""
     text = str(binding.original.string)
-    return int(binding.original.line) + len(text[: len(text) - len(text.lstrip())].splitlines())
+    return int(binding.original.line) + text[: len(text) - len(text.lstrip())].count("\n")
 
 
 def _secrets(path: Path, problems: list[ConfigurationError]) -> dict[str, str]:
     """Read the top level of Streamlit's secrets file, as a hosting service writes it."""
     try:
-        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+        fields = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError):

@@ -19,6 +19,7 @@ from playground.redaction import Secret
 from playground.wire import Cancel, Timeouts, open_request
 
 _FETCH = Timeouts(connect=10.0, silence=15.0)
+_LONGEST = 10 * 365 * 86400
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,11 @@ class TokenCache:
         self._kept: dict[tuple[str, ApplicationKeys], _Kept] = {}
         self._locks: dict[tuple[str, ApplicationKeys], threading.Lock] = {}
 
-    def token(self, base_url: str, keys: ApplicationKeys, *, refused: Secret | None = None) -> Secret:
+    def token(self, base_url: str, keys: ApplicationKeys, *, refused: Secret | None = None, cancel: Cancel | None = None) -> Secret:
         """Return a token that should be valid. `refused` is one the service just refused: it is never returned.
 
         When many runs come with the same refused token, one of them fetches and all get the new one.
-        Raises `AuthenticationError` for wrong keys, `ConnectionFailed` and `ServiceError` as any request.
+        Raises `AuthenticationError` for wrong keys, `ConnectionFailed` and `ServiceError` as any request, and `Cancelled`.
         """
         place = (base_url, keys)
         with self._lock:
@@ -49,24 +50,24 @@ class TokenCache:
             kept = self._kept.get(place)
             if kept is not None and kept.token != refused and self._clock() < kept.until:
                 return kept.token
-            token, lifetime = fetch_token(base_url, keys)
+            token, lifetime = fetch_token(base_url, keys, cancel)
             margin = min(60.0, lifetime / 10)
             self._kept[place] = _Kept(token, self._clock() + lifetime - margin)
             return token
 
 
-def fetch_token(base_url: str, keys: ApplicationKeys) -> tuple[Secret, float]:
+def fetch_token(base_url: str, keys: ApplicationKeys, cancel: Cancel | None = None) -> tuple[Secret, float]:
     """Fetch a new token; returns it with its lifetime in seconds."""
     query = urlencode(
         {"grant_type": "client_credentials", "client_id": keys.api_key.reveal(), "client_secret": keys.secret_key.reveal()}
     )
     url = f"{base_url.rstrip('/')}{TOKEN_PATH}?{query}"
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
-    with open_request("POST", url, headers=headers, content=b'""', cancel=Cancel(), timeouts=_FETCH) as answer:
+    with open_request("POST", url, headers=headers, content=b'""', cancel=cancel or Cancel(), timeouts=_FETCH) as answer:
         body = answer.body()
     try:
         fields = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         fields = None
     if isinstance(fields, dict):
         if isinstance(fields.get("access_token"), str) and fields["access_token"]:
@@ -82,7 +83,7 @@ def fetch_token(base_url: str, keys: ApplicationKeys) -> tuple[Secret, float]:
 def _lifetime(seconds: object) -> float:
     """A missing or senseless lifetime is taken for an hour; the service itself will say when a token is too old."""
     if isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0:
-        return float(seconds)
+        return float(min(seconds, _LONGEST))
     return 3600.0
 
 

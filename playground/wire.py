@@ -32,6 +32,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from playground.errors import ConnectionFailed, EndpointError, ServiceError, StreamInterrupted
 from playground.message import Message, message
+from playground.redaction import redact
 
 EVENT_LIMIT = 8 * 1024 * 1024
 BODY_LIMIT = 16 * 1024 * 1024
@@ -51,7 +52,11 @@ class Cancelled(Exception):
 
 
 class Cancel:
-    """Ends one request at any moment from any thread. Once cancelled it stays so; later sockets are shut at once."""
+    """Ends one request at any moment from any thread. Once cancelled it stays so; later sockets are shut at once.
+
+    It holds duplicates of the request's sockets: TLS takes the original object away before its handshake, and an
+    SSL object may not be shut from another thread.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -70,14 +75,23 @@ class Cancel:
             sockets, self._sockets = self._sockets, []
         for one in sockets:
             _shut(one)
+            one.close()
 
     def attach(self, one: socket.socket) -> None:
-        """Take charge of a socket of this request."""
+        """Be able to shut this socket until `release`."""
         with self._lock:
             if not self._flag.is_set():
-                self._sockets.append(one)
+                self._sockets.append(one.dup())
                 return
         _shut(one)
+
+    def release(self) -> None:
+        """Let go of the sockets of a request that is over. They are shut too: urllib3 leaves one open when it finds a header senseless."""
+        with self._lock:
+            sockets, self._sockets = self._sockets, []
+        for one in sockets:
+            _shut(one)
+            one.close()
 
     def wait(self, seconds: float) -> None:
         """Wait that long, or raise `Cancelled` as soon as it is cancelled."""
@@ -148,17 +162,23 @@ class _Pieces:
         self.since_event = 0
 
     def __iter__(self) -> Iterator[bytes]:
-        at_line_start = True
+        at_line_start, bare = True, False
         while piece := self._answer._read():
             self.seen = True
             self.since_event += len(piece)
             if self.since_event > EVENT_LIMIT:
                 raise _too_large(EVENT_LIMIT)
-            ends_line = piece.endswith((b"\n", b"\r"))
-            if at_line_start and piece.startswith(b"{"):
-                piece = b"\n\ndata: " + piece
-            yield piece.replace(b"\n{", b"\n\ndata: {")
-            at_line_start = ends_line
+            lines = []
+            for line in piece.splitlines(keepends=True):
+                if at_line_start and line.startswith(b"{"):
+                    lines.append(b"\n\ndata: ")
+                    bare = True
+                lines.append(line)
+                at_line_start = line.endswith((b"\n", b"\r"))
+                if bare and at_line_start:
+                    lines.append(b"\n\n")
+                    bare = False
+            yield b"".join(lines)
 
     def close(self) -> None:
         """Nothing to do: the answer is closed by whoever opened it."""
@@ -178,7 +198,7 @@ def open_request(
 
     Redirects are not followed: credentials would go along. Raises `ConnectionFailed` with the reason, and `Cancelled`.
     """
-    with requests.Session() as session:
+    with _released(cancel), _Session() as session:
         session.trust_env = False
         adapter = _adapter(cancel)
         session.mount("https://", adapter)
@@ -192,6 +212,21 @@ def open_request(
             )
         with contextlib.closing(response):
             yield Answer(response, cancel, timeouts)
+
+
+class _Session(requests.Session):
+    """A session that leaves a redirect alone: requests would read its whole body, without a bound, to look where it leads."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
+
+
+@contextlib.contextmanager
+def _released(cancel: Cancel) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        cancel.release()
 
 
 def _proxies(url: str) -> dict[str, str]:
@@ -217,11 +252,6 @@ def _adapter(cancel: Cancel) -> HTTPAdapter:
             made = super()._new_conn()
             cancel.attach(made)
             return made
-
-        def connect(self) -> None:
-            super().connect()
-            if isinstance(self.sock, socket.socket):
-                cancel.attach(self.sock)
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain
@@ -251,7 +281,10 @@ def _shut(one: socket.socket) -> None:
 
 @contextlib.contextmanager
 def _mapped(cancel: Cancel, timeouts: Timeouts, begun: Any) -> Iterator[None]:
-    """Turn every foreign exception into ours, the original kept as its cause. `begun()` tells whether bytes came."""
+    """Turn every foreign exception into ours, the original kept as its cause. `begun()` tells whether bytes came.
+
+    The original's words hold the URL, and with it a token or a key: they are redacted, so that no traceback shows one.
+    """
     try:
         yield
     except (EndpointError, Cancelled):
@@ -260,7 +293,11 @@ def _mapped(cancel: Cancel, timeouts: Timeouts, begun: Any) -> Iterator[None]:
         raise ServiceError(
             message("The endpoint sent bytes that are not UTF-8 text."), message("Check that the base URL is a completion service.")
         ) from error
+    except UnicodeEncodeError as error:
+        raise ConnectionFailed(message("The endpoint's base URL is not a web address."), _CHECK_URL) from error
     except (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError) as error:
+        for one in _chain(error):
+            one.args = tuple(redact(part) if isinstance(part, str) else part for part in one.args)
         if cancel.cancelled:
             raise Cancelled from error
         raise _explain(error, timeouts, begun()) from error
@@ -273,10 +310,19 @@ def _explain(error: Exception, timeouts: Timeouts, begun: bool) -> EndpointError
     def is_a(*kinds: type[BaseException]) -> bool:
         return any(isinstance(one, kinds) for one in chain)
 
-    if is_a(requests.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError):
+    if is_a(requests.exceptions.ProxyError, urllib3.exceptions.ProxyError):
+        return ConnectionFailed(message("The network proxy refused the connection."), message("Check the proxy settings of this computer."))
+    if is_a(urllib3.exceptions.NameResolutionError, socket.gaierror):
+        return ConnectionFailed(message("The endpoint's host name is not known."), _CHECK_URL, retryable=True)
+    # urllib3 counts a refused connection and an unknown name among the connect timeouts; requests knows better.
+    if is_a(requests.ConnectTimeout):
         return ConnectionFailed(
             message("No connection within {seconds} s.", seconds=f"{timeouts.connect:g}"),
             message("Check the base URL and this computer's network."), retryable=True,
+        )
+    if is_a(urllib3.exceptions.NewConnectionError):
+        return ConnectionFailed(
+            message("Nothing answers at the endpoint's address."), message("Check the base URL, and that the server is running."), retryable=True,
         )
     if is_a(requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, TimeoutError):
         kind = StreamInterrupted if begun else ConnectionFailed
@@ -288,20 +334,14 @@ def _explain(error: Exception, timeouts: Timeouts, begun: bool) -> EndpointError
         return ServiceError(message("The endpoint sent a compressed answer that cannot be unpacked."), _CHECK_URL)
     if begun:
         return StreamInterrupted(message("The connection was lost in the middle of the answer."), message("Run again to get a whole answer."))
-    if is_a(urllib3.exceptions.NameResolutionError, socket.gaierror):
-        return ConnectionFailed(message("The endpoint's host name is not known."), _CHECK_URL, retryable=True)
     if is_a(requests.exceptions.SSLError, urllib3.exceptions.SSLError):
         return ConnectionFailed(
             message("No secure connection could be made: the certificate or the TLS handshake was refused."),
             message("Check the base URL; a server without TLS needs http://."),
         )
-    if is_a(requests.exceptions.ProxyError, urllib3.exceptions.ProxyError):
-        return ConnectionFailed(message("The network proxy refused the connection."), message("Check the proxy settings of this computer."))
-    if is_a(ConnectionRefusedError):
-        return ConnectionFailed(
-            message("Nothing answers at the endpoint's address."), message("Check the base URL, and that the server is running."), retryable=True,
-        )
-    if is_a(requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
+    if is_a(
+        requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema, urllib3.exceptions.LocationValueError
+    ):
         return ConnectionFailed(message("The endpoint's base URL is not a web address."), _CHECK_URL)
     return ConnectionFailed(message("The connection was lost before the answer began."), message("Run again."), retryable=True)
 

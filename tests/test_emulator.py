@@ -281,7 +281,6 @@ def test_only_post_is_taken(server: Running, token: str, method: str) -> None:
         ({"prompt": "a", "top_p": -0.1}, 336003, "top_p"),
         ({"prompt": "a", "top_k": 0}, 336003, "top_k"),
         ({"prompt": "a", "top_k": 1.5}, 336003, "top_k"),
-        (b'{"prompt": "a", "top_k": 1' + b"0" * 400 + b"}", 336003, ""),
         (b'{"prompt": "a", "top_p": NaN}', 336003, "finite"),
         ({"prompt": "a", "penalty_score": 2.5}, 336003, "penalty_score"),
         ({"prompt": "a", "stop": ["a", "b", "c", "d", "e"]}, 336003, "at most 4"),

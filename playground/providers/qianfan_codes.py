@@ -142,5 +142,5 @@ def error_for(code: object, words: str | None = None, answer_id: object = None) 
 def _as_int(code: object) -> int:
     try:
         return int(code)  # type: ignore[call-overload, no-any-return]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return -1

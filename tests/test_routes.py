@@ -1,0 +1,378 @@
+"""The two routes, served by a real server and read by a browser's rules."""
+
+import contextlib
+import http.client
+import json
+import socket
+import threading
+from urllib.parse import quote
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+
+from playground import routes
+from playground.completion import CompletionRequest, Ending
+from playground.credentials import AccessToken
+from playground.endpoints import Endpoint
+from playground.message import message
+from playground.redaction import Secret
+from playground.routes import run_routes
+from playground.service import close_service, open_service, service
+from playground.settings import Limits, Settings
+from tests.scripted_server import HANG, ScriptedServer, reply
+
+
+@contextlib.contextmanager
+def serving(app):
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, ws="none", lifespan="off", log_config=None, timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    yield listener.getsockname()[1]
+    server.should_exit = True
+    thread.join(10)
+    assert not thread.is_alive()
+    listener.close()
+
+
+@pytest.fixture(scope="module")
+def port():
+    with serving(Starlette(routes=[*run_routes(), *run_routes("/under/base/")])) as port:
+        yield port
+
+
+@pytest.fixture
+def open_with():
+    """Open the process's service with these limits."""
+    yield lambda **limits: open_service(Settings(limits=Limits(**limits)))
+    close_service()
+
+
+@pytest.fixture(autouse=True)
+def nobody_left_over():
+    yield
+    assert wait_for(lambda: routes._open_streams == 0), "every follower is forgotten"
+
+
+def wait_for(true):
+    waiting = threading.Event()
+    for _ in range(500):
+        if true():
+            return True
+        waiting.wait(0.01)
+    return False
+
+
+def event(text, number=0, *, is_end=False, **fields):
+    return f"data: {json.dumps({'sentence_id': number, 'is_end': is_end, 'result': text, **fields})}\n\n".encode()
+
+
+TEXTS = [" 北京", "", "line\r\n\n", "🙂\u2028", "data: x\n\nid: 9", " end"]
+ANSWER = reply(*(event(text, number, is_end=number == 5) for number, text in enumerate(TEXTS)))
+ENDLESS = reply(event("kept"), HANG)
+
+
+def start(upstream, visitor="v"):
+    endpoint = Endpoint(name="own/x", title="x", group="g", note=message("n"), base_url=upstream.url, path="x",
+                        credentials=AccessToken(token=Secret("24.token-of-routes")))
+    return service().runs.start(endpoint, CompletionRequest(prompt="p", parameters={"stream": True}), visitor)
+
+
+def ask(port, method, path, **headers):
+    """Send one request; returns the connection and its answer, whose body is not read."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    return connection, connection.getresponse()
+
+
+def answer(port, method, path, **headers):
+    connection, response = ask(port, method, path, **headers)
+    with contextlib.closing(connection):
+        return response.status, response.read(), response.headers
+
+
+class Browser:
+    """Reads an event stream by the standard's rules, and keeps the comments too."""
+
+    def __init__(self, port, path, **headers):
+        self.connection, self.response = ask(port, "GET", path, **headers)
+        self.last_id = ""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.response.close()
+        self.connection.close()
+
+    def __iter__(self):
+        kind, data = "message", []
+        for line in self.response:
+            line = line.decode().removesuffix("\n")
+            if not line:
+                if data:
+                    yield kind, json.loads("\n".join(data))
+                kind, data = "message", []
+            elif line.startswith(":"):
+                yield "comment", line
+            else:
+                name, _, value = line.partition(": ")
+                if name == "data":
+                    data.append(value)
+                elif name == "id":
+                    self.last_id = value
+                elif name == "event":
+                    kind = value
+
+
+def rows(port, path, **headers):
+    with Browser(port, path, **headers) as browser:
+        return list(browser), browser.last_id
+
+
+def test_the_events_are_the_sentences_then_the_outcome(port, open_with):
+    open_with()
+    with ScriptedServer(ANSWER) as upstream:
+        run = start(upstream)
+        got, last_id = rows(port, f"/runs/{run.id}/events")
+    kinds = [kind for kind, _ in got]
+    assert kinds == ["message"] * 6 + ["end"]
+    assert [row[0] for kind, row in got[:-1]] == TEXTS
+    assert "".join(row[0] for _, row in got[:-1]) == run.text
+    assert last_id == "6"
+    outcome = got[-1][1]
+    assert (outcome["ending"], outcome["sentences"], outcome["characters"]) == ("finished", 6, len(run.text))
+
+
+@pytest.mark.parametrize("offset", [0, 1, 3, 6])
+@pytest.mark.parametrize("way", ["from", "Last-Event-ID"])
+def test_a_follower_resumes_where_it_was(port, open_with, offset, way):
+    open_with()
+    with ScriptedServer(ANSWER) as upstream:
+        run = start(upstream)
+        assert run.wait(5)
+        if way == "from":
+            got, _ = rows(port, f"/runs/{run.id}/events?from={offset}")
+        else:
+            got, _ = rows(port, f"/runs/{run.id}/events?from=2", Last_Event_ID=str(offset))
+    assert [row[0] for _, row in got[:-1]] == TEXTS[offset:]
+    assert got[-1][0] == "end"
+
+
+@pytest.mark.parametrize("text", ["-1", "x", "1.5", "", "٣", "²", " 1"])
+def test_a_senseless_offset_is_the_beginning(port, open_with, text):
+    open_with()
+    with ScriptedServer(ANSWER) as upstream:
+        run = start(upstream)
+        got, _ = rows(port, f"/runs/{run.id}/events?from={quote(text)}")
+    assert len(got) == 7
+
+
+def test_an_offset_beyond_the_end_gets_the_outcome_alone(port, open_with):
+    open_with()
+    with ScriptedServer(ANSWER) as upstream:
+        run = start(upstream)
+        assert run.wait(5)
+        got, _ = rows(port, f"/runs/{run.id}/events?from={'9' * 40}")
+    assert [kind for kind, _ in got] == ["end"]
+
+
+def test_any_cuts_of_a_running_run_join_to_its_text(port, open_with):
+    open_with()
+    goes = [threading.Event() for _ in range(20)]
+    pieces = [part for number, go in enumerate(goes) for part in (event(f"中{number} ", number, is_end=number == 19), go)]
+    with ScriptedServer(reply(*pieces)) as upstream:
+        run = start(upstream)
+        joined, last = "", ""
+        for number, go in enumerate(goes):
+            with Browser(port, f"/runs/{run.id}/events?from={last}") as browser:
+                kind, row = next(iter(browser))
+                assert kind == "message"
+                joined, last = joined + row[0], browser.last_id
+            assert last == str(number + 1)
+            go.set()
+        assert run.wait(5)
+    assert joined == run.text == "".join(f"中{number} " for number in range(20))
+
+
+def test_each_sentence_comes_before_the_next_is_sent(port, open_with):
+    open_with()
+    goes = [threading.Event() for _ in range(3)]
+    with ScriptedServer(reply(event("a"), goes[0], event("b", 1), goes[1], event("c", 2), goes[2], event("", 3, is_end=True))) as upstream:
+        run = start(upstream)
+        with Browser(port, f"/runs/{run.id}/events") as browser:
+            events = iter(browser)
+            for text, go in zip("abc", goes, strict=True):
+                assert next(events)[1][0] == text
+                go.set()
+            assert [kind for kind, _ in events] == ["message", "end"]
+
+
+def test_two_followers_of_one_run_hear_the_same(port, open_with):
+    open_with()
+    go = threading.Event()
+    with ScriptedServer(reply(event("a"), go, event("b", 1, is_end=True))) as upstream:
+        run = start(upstream)
+        with Browser(port, f"/runs/{run.id}/events") as one, Browser(port, f"/runs/{run.id}/events") as other:
+            first = [next(iter(one)), next(iter(other))]
+            go.set()
+            assert first[0] == first[1]
+            assert [kind for kind, _ in one] == [kind for kind, _ in other] == ["message", "end"]
+
+
+def test_half_characters_cross_unharmed(port, open_with):
+    open_with()
+    halves = b'data: {"result":"\\ud83d"}\n\ndata: {"result":"\\ude42","is_end":true}\n\n'
+    with ScriptedServer(reply(halves)) as upstream:
+        run = start(upstream)
+        got, _ = rows(port, f"/runs/{run.id}/events")
+    assert [row[0] for _, row in got[:-1]] == ["\ud83d", "\ude42"]
+    assert got[-1][1]["ending"] == "finished"
+
+
+def test_an_error_travels_in_the_outcome_without_its_secrets(port, open_with):
+    open_with()
+    error = b'{"error_code":336003,"error_msg":"bad access_token=24.token-of-routes"}'
+    with ScriptedServer(reply(event("kept"), error)) as upstream:
+        run = start(upstream)
+        got, _ = rows(port, f"/runs/{run.id}/events")
+    assert [kind for kind, _ in got] == ["message", "end"]
+    assert got[-1][1]["ending"] == "failed"
+    assert got[-1][1]["error"]["code"] == 336003
+    assert "token-of-routes" not in json.dumps(got)
+
+
+def test_a_stream_is_never_cached_nor_buffered(port, open_with):
+    open_with()
+    with ScriptedServer(ANSWER) as upstream:
+        run = start(upstream)
+        with Browser(port, f"/runs/{run.id}/events") as browser:
+            headers = browser.response.headers
+            list(browser)
+    assert (headers["Cache-Control"], headers["X-Accel-Buffering"]) == ("no-store", "no")
+    assert headers["Content-Type"].startswith("text/event-stream")
+
+
+@pytest.mark.parametrize("run_id", ["0" * 32, "x", "..", "%2e%2e", "' or 1=1"], ids=["guessed", "short", "dots", "encoded dots", "injection"])
+@pytest.mark.parametrize(("method", "verb"), [("GET", "events"), ("POST", "stop")])
+def test_another_id_is_not_found(port, open_with, method, verb, run_id):
+    open_with()
+    with ScriptedServer(ENDLESS) as upstream:
+        run = start(upstream)
+        status, body, _ = answer(port, method, f"/runs/{quote(run_id, safe='%')}/{verb}")
+        assert status == 404
+        assert run.id.encode() not in body
+        assert run.ending is None
+
+
+@pytest.mark.parametrize(("method", "verb"), [("POST", "events"), ("GET", "stop"), ("PUT", "stop"), ("DELETE", "stop")])
+def test_other_methods_are_refused(port, open_with, method, verb):
+    open_with()
+    with ScriptedServer(ENDLESS) as upstream:
+        run = start(upstream)
+        assert answer(port, method, f"/runs/{run.id}/{verb}")[0] == 405
+        assert run.ending is None
+
+
+def test_a_silent_run_sends_a_heartbeat(port, open_with, monkeypatch):
+    monkeypatch.setattr(routes, "HEARTBEAT", 0.05)
+    open_with()
+    with ScriptedServer(ENDLESS) as upstream:
+        run = start(upstream)
+        with Browser(port, f"/runs/{run.id}/events") as browser:
+            events = iter(browser)
+            assert next(events)[0] == "message"
+            assert [next(events) for _ in range(3)] == [("comment", ": still here")] * 3
+
+
+# --- stop ---
+
+
+@pytest.mark.parametrize("origin", [None, "http://127.0.0.1:{port}", "https://127.0.0.1:{port}"], ids=["none", "same", "same behind TLS"])
+def test_stop_stops_at_both_ends(port, open_with, origin):
+    open_with()
+    headers = {} if origin is None else {"Origin": origin.format(port=port)}
+    with ScriptedServer(ENDLESS) as upstream:
+        run = start(upstream)
+        with Browser(port, f"/runs/{run.id}/events") as browser:
+            events = iter(browser)
+            next(events)
+            status, body, _ = answer(port, "POST", f"/runs/{run.id}/stop", **headers)
+            assert (status, json.loads(body)) == (200, {"ending": "stopped"})
+            assert upstream.client_left.wait(1)
+            kind, outcome = next(events)
+    assert (kind, outcome["ending"], outcome["characters"]) == ("end", "stopped", 4)
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "http://127.0.0.1", "http://127.0.0.1:1", "null", "http://[", "http://127.0.0.1:{port}.evil.example", "nonsense"]
+)
+def test_a_page_of_another_origin_may_not_stop(port, open_with, origin):
+    open_with()
+    with ScriptedServer(ENDLESS) as upstream:
+        run = start(upstream)
+        assert answer(port, "POST", f"/runs/{run.id}/stop", Origin=origin.format(port=port))[0] == 403
+        assert run.ending is None
+
+
+def test_stopping_an_ended_run_tells_its_ending(port, open_with):
+    open_with()
+    with ScriptedServer(ANSWER) as upstream:
+        run = start(upstream)
+        assert run.wait(5)
+        status, body, headers = answer(port, "POST", f"/runs/{run.id}/stop")
+    assert (status, json.loads(body), headers["Cache-Control"]) == (200, {"ending": "finished"}, "no-store")
+
+
+def test_the_routes_stand_under_the_base_path_too(port, open_with):
+    open_with()
+    with ScriptedServer(ANSWER) as upstream:
+        run = start(upstream)
+        got, _ = rows(port, f"/under/base/runs/{run.id}/events")
+        assert got[-1][0] == "end"
+        assert answer(port, "POST", f"/under/base/runs/{run.id}/stop")[0] == 200
+
+
+# --- followers ---
+
+
+def test_a_follower_that_disconnects_is_forgotten_and_the_run_goes_on(port, open_with):
+    open_with()
+    go = threading.Event()
+    with ScriptedServer(reply(event("a"), go, event("b", 1, is_end=True))) as upstream:
+        run = start(upstream)
+        with Browser(port, f"/runs/{run.id}/events") as browser:
+            next(iter(browser))
+            assert run.watched
+        assert wait_for(lambda: not run.watched)
+        go.set()
+        assert run.wait(5)
+    assert (run.ending, run.text) == (Ending.FINISHED, "ab")
+
+
+def test_open_streams_are_bounded(port, open_with):
+    open_with(streams_in_all=2)
+    with ScriptedServer(ENDLESS) as upstream:
+        run = start(upstream)
+        path = f"/runs/{run.id}/events"
+        with Browser(port, path) as one, Browser(port, path) as other:
+            next(iter(one)), next(iter(other))
+            status, body, headers = answer(port, "GET", path)
+            assert (status, headers["Cache-Control"]) == (503, "no-store")
+            assert json.loads(body) == {"error": "too many open streams"}
+        assert wait_for(lambda: routes._open_streams == 0)
+        with Browser(port, path) as again:
+            assert next(iter(again))[0] == "message"
+
+
+def test_shutting_the_service_down_ends_the_streams(port, open_with):
+    open_with()
+    with ScriptedServer(ENDLESS) as upstream:
+        run = start(upstream)
+        with Browser(port, f"/runs/{run.id}/events") as browser:
+            events = iter(browser)
+            next(events)
+            close_service()
+            kind, outcome = next(events)
+    assert (kind, outcome["ending"], outcome["reason"]) == ("end", "stopped", "Stopped because the server was shut down.")
