@@ -1,0 +1,40 @@
+"""The ASGI entry that `streamlit run app.py` finds: the page, the run routes beside it, and the emulator's life. No logic."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import streamlit as st
+
+from emulator.local import local_service
+from emulator.options import Options
+from emulator.server import running
+from local_model.resident import CONTEXT, Resident
+from playground.redaction import guard_logs
+from playground.routes import run_routes
+from playground.service import close_service, open_service
+from playground.settings import read_settings
+
+guard_logs()
+
+
+@asynccontextmanager
+async def lifespan(_: st.App) -> AsyncIterator[None]:
+    """Start the local model and the emulator on a free loopback port, and open the service that knows them."""
+    settings = read_settings()
+    model = Resident(settings.values)
+    services = [local_service(lambda: model.engine(timeout=60), context=CONTEXT, length=model.length)] if model.wanted else []
+    with running(int(os.environ.get("PLAYGROUND_EMULATOR_PORT") or 0), options=Options(keep_bodies=False), services=services) as emulator:
+        open_service(settings, emulator.base_url, model.look_up)
+        model.start()
+        yield
+        close_service()
+        model.close()
+
+
+app = st.App(
+    Path(__file__).parent / "components" / "shell.py",
+    routes=run_routes(st.get_option("server.baseUrlPath") or ""),
+    lifespan=lifespan,
+)

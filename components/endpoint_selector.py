@@ -1,0 +1,46 @@
+"""The endpoint selector: every row with its group and state; an unusable one says why and what to do."""
+
+import streamlit as st
+
+from components import state
+from components.text import _, plain, say
+from playground.endpoints import Endpoint
+from playground.service import service
+
+
+def endpoint_selector() -> Endpoint:
+    """Draw the selector and return the chosen endpoint, usable or not."""
+    endpoints = service().endpoints
+    names = list(endpoints)
+    if st.session_state.get(state.ENDPOINT) not in endpoints:
+        usable = (name for name in names if endpoints[name].off is None or endpoints[name].fetched)
+        st.session_state[state.ENDPOINT] = next(usable, names[0])
+
+    def label(name: str) -> str:
+        row = endpoints[name]
+        mark = "●" if row.off is None else "○"
+        suffix = "" if row.off is None else f" · {_('off')}"
+        return f"{mark} {row.title} · {_(row.group)}{suffix}"
+
+    st.selectbox(
+        _("Endpoint"), names, key=state.ENDPOINT, persist_state="session", format_func=label,
+        help=_("Type to search. ● is ready, ○ is off; choose it to see why."),
+    )
+    endpoint = endpoints[st.session_state[state.ENDPOINT]]
+    if endpoint.off is None:
+        st.caption(plain(say(endpoint.note)))
+    else:
+        words = [say(endpoint.off.message)] + ([say(endpoint.off.remedy)] if endpoint.off.remedy else [])
+        st.caption(f":orange[{plain(' '.join(words))}]")
+    if endpoint.fetched:
+        st.fragment(_fetching, run_every=1.0)(endpoint.name)
+    return endpoint
+
+
+def _fetching(name: str) -> None:
+    """How far the fetch of a model has come; once it is over the page is drawn anew."""
+    fetched = service().endpoints[name].fetched
+    if fetched is None:
+        st.rerun()
+    done, total = fetched
+    st.progress(done / total, text=_("{done} of {total} MB").format(done=done // 1_000_000, total=total // 1_000_000))

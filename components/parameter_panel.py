@@ -1,0 +1,151 @@
+"""The parameter panel: for each number a switch, a slider and a box in step; for stop an editor; for stream a switch.
+
+The box is the truth: it can hold every permitted value, and what it refuses is said beside it. The slider is a hand on it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from components import state
+from components.stop_editor import put_stops, read_stops, stop_editor
+from components.text import _, say
+from playground.endpoints import Endpoint
+from playground.errors import ParameterError
+from playground.message import Message, message
+from playground.parameters import ParameterSpec
+
+
+def parameter_panel(endpoint: Endpoint) -> None:
+    """Draw a control for each parameter of the endpoint."""
+    for spec in endpoint.parameters:
+        if spec.is_number:
+            _number(spec)
+    for spec in endpoint.parameters:
+        if spec.kind == "texts":
+            stop_editor(spec)
+    st.session_state.setdefault(state.STREAM, True)
+    st.toggle(_("Stream the answer"), key=state.STREAM, persist_state="session", help=_("Off asks for the whole answer in one piece."))
+    if endpoint.advises_one_of_temperature_and_top_p and _is_sent("temperature") and _is_sent("top_p"):
+        st.caption(f":orange[{_('The page for this model advises setting temperature or top_p, not both.')}]")
+
+
+def read_values(endpoint: Endpoint) -> dict[str, Any]:
+    """Return the values that are to be sent, by wire name. Raises `ParameterError` for what a control holds and must not."""
+    values: dict[str, Any] = {}
+    for spec in endpoint.parameters:
+        if spec.is_number and _is_sent(spec.name):
+            value = spec.parse(str(st.session_state.get(state.typed(spec.name), "")))
+            if value is None:
+                raise ParameterError(
+                    spec.name, message("{name} is switched on but has no value.", name=spec.name), message("Type one, or switch it off.")
+                )
+            values[spec.name] = value
+        elif spec.kind == "texts":
+            stops = read_stops(spec)
+            if stops:
+                values[spec.name] = stops
+    values["stream"] = bool(st.session_state.get(state.STREAM, True))
+    return values
+
+
+def put_values(endpoint: Endpoint, values: Mapping[str, Any]) -> None:
+    """Set every control from a request's values; what is not in them is switched off. Call before the panel is drawn."""
+    for spec in endpoint.parameters:
+        if spec.is_number:
+            value = values.get(spec.name)
+            st.session_state[state.sent(spec.name)] = value is not None
+            if value is not None:
+                st.session_state[state.typed(spec.name)] = _written(spec, value)
+                st.session_state[state.slid(spec.name)] = _reachable(spec, value)
+        elif spec.kind == "texts":
+            put_stops(values.get(spec.name) or ())
+    st.session_state[state.STREAM] = bool(values.get("stream"))
+
+
+def _is_sent(name: str) -> bool:
+    return bool(st.session_state.get(state.sent(name)))
+
+
+def _number(spec: ParameterSpec) -> None:
+    sent, typed, slid = state.sent(spec.name), state.typed(spec.name), state.slid(spec.name)
+    start = spec.start if spec.start is not None else spec.minimum or 0
+    st.session_state.setdefault(sent, False)
+    st.session_state.setdefault(typed, _written(spec, start))
+    st.session_state.setdefault(slid, _reachable(spec, start))
+    on = bool(st.session_state[sent])
+    with st.container(key=f"parameter-{spec.name}", gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.toggle(f"`{spec.name}`", key=sent, persist_state="session", help=_help(spec), width="content")
+            box: dict[str, Any] = {"label_visibility": "collapsed", "width": 128}
+            if on:
+                st.text_input(spec.name, key=typed, persist_state="session", on_change=_box_moved, args=(spec,), **box)
+            else:
+                st.text_input(spec.name, key=state.unsent(spec.name), disabled=True, placeholder=_("endpoint decides"), **box)
+        low, high, step = _ends(spec)
+        st.slider(
+            spec.name, min_value=low, max_value=high, step=step, key=slid, persist_state="session", disabled=not on,
+            label_visibility="collapsed", on_change=_slider_moved, args=(spec,), format="%d" if spec.kind == "int" else "%.2f",
+        )
+        if on and (problem := _problem(spec)):
+            st.caption(f":red[{problem}]")
+
+
+def _problem(spec: ParameterSpec) -> str | None:
+    """What is wrong with the box, or a quiet word when the slider cannot show it."""
+    try:
+        value = spec.parse(str(st.session_state.get(state.typed(spec.name), "")))
+    except ParameterError as error:
+        return say(error.message) + " " + _("Nothing is sent until it is corrected.")
+    if value is None:
+        return _("Type a value, or switch it off.")
+    return None
+
+
+def _slider_moved(spec: ParameterSpec) -> None:
+    state.renew(state.typed(spec.name), _written(spec, _reachable(spec, st.session_state[state.slid(spec.name)])))
+
+
+def _box_moved(spec: ParameterSpec) -> None:
+    try:
+        value = spec.parse(st.session_state[state.typed(spec.name)])
+    except ParameterError:
+        return
+    if value is not None:
+        state.renew(state.slid(spec.name), _reachable(spec, value))
+
+
+def _ends(spec: ParameterSpec) -> tuple[Any, Any, Any]:
+    """The slider's ends and step; an open lower bound begins one step above it."""
+    kind = int if spec.kind == "int" else float
+    step = kind(spec.step or 1)
+    low = kind(spec.minimum or 0) + (step if spec.minimum_open else kind(0))
+    high = kind(spec.maximum if spec.maximum is not None else spec.slider_maximum or 100)
+    return low, high, step
+
+
+def _reachable(spec: ParameterSpec, value: float) -> Any:
+    """The slider position nearest to a permitted value. Only the slider's handle is bound by it, never the value."""
+    low, high, step = _ends(spec)
+    return min(max(round(low + round((value - low) / step) * step, 9), low), high)
+
+
+def _written(spec: ParameterSpec, value: float) -> str:
+    return str(int(value)) if spec.kind == "int" else f"{value:.2f}" if round(value, 2) == value else repr(value)
+
+
+def _help(spec: ParameterSpec) -> str:
+    lines = [_(spec.help), _("Range: {range}.").format(range=say(spec.range))]
+    if spec.more:
+        lines.append(_("Higher: {effect}.").format(effect=_(spec.more)))
+    if spec.less:
+        lines.append(_("Lower: {effect}.").format(effect=_(spec.less)))
+    lines.append(_("Off: not sent, the endpoint uses its own default."))
+    lines.append(_("Source: {source}.").format(source=_(spec.source)))
+    return "\n\n".join(lines)
+
+
+def refusal_text(error: ParameterError) -> Message:
+    """Return what a refusal says at the Run button: the reason stands beside the control already."""
+    return message("Not sent: {reason}", reason=error.message)

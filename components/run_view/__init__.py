@@ -1,0 +1,121 @@
+"""The sheet: the prompt as it is typed, the answer growing after it, Run that becomes Stop, and what is known of the run.
+
+The one JavaScript component. It follows a run over the events route by itself, each sentence crossing once, so neither a
+rerun nor a lost websocket costs text. The text is only ever set as text, never as markup. It tells the page four things:
+`draft` (the prompt, when typing pauses), `run` (asked for, with the prompt as it stands), `ended` (a run's id, once),
+and `unreachable` (a run's id whose route does not answer), after which the page hands it the rows as `data`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from components.text import _, language, say
+from playground.errors import PlaygroundError
+from playground.language import translator
+from playground.report import outcome, row
+from playground.run import Run
+
+_HERE = Path(__file__).parent
+
+_mount = st.components.v2.component(
+    "run_view",
+    html="<div class='run-view'>\n</div>",
+    css=(_HERE / "run_view.css").read_text(encoding="utf-8"),
+    js=(_HERE / "run_view.js").read_text(encoding="utf-8"),
+)
+
+
+def run_view(
+    *, key: str, prompt: str, revision: int, run: Run | None, refusal: PlaygroundError | None, with_rows: bool,
+    on_run: Callable[[], None], on_draft: Callable[[], None], on_ended: Callable[[], None], on_unreachable: Callable[[], None],
+    on_stop: Callable[[], None],
+) -> Any:
+    """Draw the sheet. A higher `revision` replaces what is typed by `prompt`. `with_rows` hands the run's text over as data."""
+    base = (st.get_option("server.baseUrlPath") or "").strip("/")
+    data = {
+        "prompt": prompt,
+        "revision": revision,
+        "language": language(),
+        "labels": _labels(),
+        "refusal": None if refusal is None else {"message": say(refusal.message), "remedy": say(refusal.remedy) if refusal.remedy else None},
+        "run": None
+        if run is None
+        else {
+            "id": run.id,
+            "title": run.endpoint.title,
+            "group": _(run.endpoint.group),
+            "prompt": run.request.prompt if run.request.prompt != prompt else None,
+            "path": f"{'/' + base if base else ''}/runs/{run.id}",
+        },
+        "rows": [row(sentence) for sentence in list(run.sentences)] if run is not None and with_rows else None,
+        "outcome": outcome(run, translator(language())) if run is not None and with_rows and run.ending else None,
+    }
+    return _mount(
+        key=key, data=data, on_run_change=on_run, on_draft_change=on_draft, on_ended_change=on_ended,
+        on_unreachable_change=on_unreachable, on_stop_change=on_stop,
+    )
+
+
+def _labels() -> dict[str, str]:
+    return {
+        "prompt": _("Prompt"),
+        "placeholder": _("Type the text that the model should continue…"),
+        "run": _("Run"),
+        "stop": _("Stop"),
+        "stopping": _("Stopping…"),
+        "copy": _("Copy the answer"),
+        "copied": _("Copied"),
+        "follow": _("Follow the end"),
+        "answer": _("Answer"),
+        "idle": _("Ready"),
+        "sending": _("Waiting for the first sentence"),
+        "streaming": _("Streaming"),
+        "finished": _("Finished"),
+        "stopped": _("Stopped"),
+        "cut": _("End not confirmed"),
+        "failed": _("Failed"),
+        "one_sentence": _("{count} sentence"),
+        "sentences": _("{count} sentences"),
+        "first": _("first after {seconds} s"),
+        "waited": _("{seconds} s"),
+        "tokens": _("{prompt} + {completion} = {total} tokens"),
+        "tokens_at_least": _("at least {total} tokens"),
+        "tokens_total": _("{total} tokens"),
+        "no_tokens": _("tokens not returned"),
+        "no_tokens_yet": _("no token count yet"),
+        "speed": _("{figure} tokens/s"),
+        "speed_characters": _("{figure} characters/s"),
+        "safe": _("input safe"),
+        "flagged": _("input flagged as unsafe"),
+        "not returned": _("safety not returned"),
+        "verdict_safe": _("safe"),
+        "verdict_flagged": _("flagged"),
+        "verdict_none": _("not returned"),
+        "ban_question": _("the present question is at fault"),
+        "ban_round": _("round {round} is at fault"),
+        "length": _("ended at the length cap"),
+        "truncated": _("cut: the context is full"),
+        "place": _("place {count} in the queue"),
+        "attempts": _("{count} attempts"),
+        "stale": _("The prompt was changed after this answer."),
+        "offline": _("The events route cannot be reached; the text comes through the page, once a second."),
+        "service_words": _("The service's words: {words}"),
+        "code": _("code {code}"),
+        "request_id": _("request id {id}"),
+        "timeline": _("Timeline"),
+        "table": _("Sentences and usage"),
+        "timeline_caption": _("Arrival of each sentence; height is its characters."),
+        "col_number": _("No."),
+        "col_arrived": _("Arrived"),
+        "col_gap": _("Gap"),
+        "col_characters": _("Chars"),
+        "col_usage_help": _("prompt / completion / total, as the endpoint stated them with this sentence"),
+        "col_usage": _("Tokens stated"),
+        "col_safety": _("Safety"),
+        "col_text": _("Text"),
+        "table_more": _("{count} more sentences"),
+        "empty_table": _("No sentence has arrived."),
+    }

@@ -1,0 +1,606 @@
+// The sheet: one View an element. Streamlit calls the exported function at every change of data; it must change nothing twice.
+
+const PAINT_MS = 50;
+const PART = 3000; // characters after which laid-out text is left alone while more arrives
+const SPOKEN_MS = 4000;
+const TABLE_ROWS = 300;
+const DRAFT_MS = 400;
+const OPEN_MS = 8000;
+const TRIES = 2;
+const STORE = "playground-draft";
+const views = new WeakMap();
+
+export default function (component) {
+  const { parentElement } = component;
+  const root = parentElement.querySelector(".run-view");
+  let view = views.get(root);
+  if (!view) views.set(root, (view = new View(root)));
+  view.update(component);
+  return () => {
+    view.leave();
+    views.delete(root);
+  };
+}
+
+function element(tag, className, parent, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  if (parent) parent.append(made);
+  return made;
+}
+
+function fill(label, values) {
+  return label.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
+const seconds = (ms) => (ms / 1000).toFixed(ms < 9995 ? 2 : 1);
+const drawn = { "\n": "⏎\n", "\t": "⇥", "\r": "␍" };
+
+class View {
+  constructor(root) {
+    this.root = root;
+    this.run = null; // what is followed: {id, path, title, group}
+    this.rows = [];
+    this.outcome = null;
+    this.waiting = []; // texts not painted yet
+    this.revision = -1;
+    this.followsEnd = true;
+    this.build();
+    this.onKey = (event) => this.key(event);
+    // On its way down: Streamlit's boxes keep keys that bubble up from them to themselves.
+    document.addEventListener("keydown", this.onKey, true);
+  }
+
+  build() {
+    const { root } = this;
+    root.textContent = "";
+    const sheet = element("div", "sheet", root);
+    this.scroll = element("div", "scroll", sheet);
+    const stack = element("div", "stack", this.scroll);
+    this.prompt = element("textarea", "prompt", stack);
+    this.prompt.rows = 1;
+    this.prompt.spellcheck = false;
+    const mirror = element("div", "mirror", stack);
+    this.typed = element("span", "typed", mirror);
+    this.typed.setAttribute("aria-hidden", "true");
+    mirror.append(document.createElement("wbr"));
+    this.answer = element("span", "answer", mirror);
+    this.answer.setAttribute("role", "region");
+    this.caret = element("span", "caret", mirror);
+    this.caret.setAttribute("aria-hidden", "true");
+    new ResizeObserver(() => this.unite()).observe(this.answer.parentElement);
+    this.jump = element("button", "jump", sheet);
+    this.jump.type = "button";
+    const bar = element("div", "bar", root);
+    this.go = element("button", "go", bar);
+    this.go.type = "button";
+    this.goText = element("span", "", this.go);
+    this.goKey = element("kbd", "", this.go);
+    element("span", "spring", bar);
+    this.copy = element("button", "quiet copy", bar);
+    this.copy.type = "button";
+    this.refusal = element("div", "note refusal", root);
+    this.refusal.setAttribute("role", "alert");
+    this.status = element("div", "status", root);
+    this.status.setAttribute("role", "status");
+    this.note = element("div", "note outcome", root);
+    this.note.setAttribute("role", "alert");
+    this.live = element("div", "hidden-live", root);
+    this.live.setAttribute("aria-live", "polite");
+    const tabs = element("div", "tabs", root);
+    this.tabs = {};
+    this.panels = {};
+    for (const name of ["table", "timeline"]) {
+      const tab = (this.tabs[name] = element("button", "", tabs));
+      tab.type = "button";
+      const panel = (this.panels[name] = element("div", `panel ${name}`, root));
+      panel.hidden = true;
+      tab.setAttribute("aria-expanded", "false");
+      tab.onclick = () => this.open(panel.hidden ? name : null);
+    }
+    this.canvas = element("canvas", "", this.panels.timeline);
+    this.timeCaption = element("p", "caption", this.panels.timeline);
+    this.grid = element("div", "grid", this.panels.table);
+
+    this.scroll.addEventListener("scroll", () => {
+      const { scrollTop, clientHeight, scrollHeight } = this.scroll;
+      this.followsEnd = scrollTop + clientHeight >= scrollHeight - 30;
+      this.mark();
+    }, { passive: true });
+    this.scroll.addEventListener("mousedown", (event) => {
+      if (event.target === this.scroll || event.target === stack) {
+        event.preventDefault();
+        this.prompt.focus();
+      }
+    });
+    this.prompt.addEventListener("input", () => this.edited());
+    this.prompt.addEventListener("blur", () => this.sendDraft());
+    // Streamlit's own single-key shortcuts must not hear what is typed here.
+    this.prompt.addEventListener("keydown", (event) => event.stopPropagation());
+    this.jump.onclick = () => {
+      this.followsEnd = true;
+      this.toEnd();
+      this.mark();
+    };
+    this.go.onclick = () => (this.going() ? this.stop() : this.ask());
+    this.copy.onclick = () => this.copyAnswer();
+  }
+
+  update(component) {
+    const { data } = component;
+    this.component = component;
+    this.labels = data.labels;
+    this.language = data.language;
+    this.dress();
+    if (data.revision > this.revision) {
+      const first = this.revision === -1;
+      this.revision = data.revision;
+      const kept = first && data.revision === 1 && !data.run ? this.stored() : null;
+      this.setPrompt(kept ?? data.prompt);
+      if (kept !== null && kept !== data.prompt) this.sendDraft();
+    }
+    this.say(this.refusal, data.refusal ? [data.refusal.message, data.refusal.remedy] : []);
+    this.asked = data.refusal ? null : this.asked;
+    if ((data.run?.id ?? null) !== (this.run?.id ?? null)) this.begin(data.run, Boolean(data.rows));
+    if (data.rows) this.take(data.rows, data.outcome);
+    this.paintState();
+  }
+
+  dress() {
+    const { labels } = this;
+    const mac = /Mac|iPhone|iPad/.test(navigator.platform);
+    this.prompt.placeholder = labels.placeholder;
+    this.prompt.setAttribute("aria-label", labels.prompt);
+    this.answer.setAttribute("aria-label", labels.answer);
+    this.runKey = mac ? "⌘ ⏎" : "Ctrl ⏎";
+    this.copy.textContent = labels.copy;
+    this.jump.textContent = `↓ ${labels.follow}`;
+    this.tabs.table.textContent = labels.table;
+    this.tabs.timeline.textContent = labels.timeline;
+    const [r, g, b] = (getComputedStyle(this.root).color.match(/[\d.]+/g) ?? [0, 0, 0]).map(Number);
+    this.root.classList.toggle("dark", r + g + b > 382);
+  }
+
+  // The prompt
+
+  setPrompt(text) {
+    this.prompt.value = text;
+    this.typed.textContent = text;
+    this.draft = text;
+    this.store(text);
+  }
+
+  edited() {
+    this.typed.textContent = this.prompt.value;
+    this.store(this.prompt.value);
+    this.paintState();
+    clearTimeout(this.draftTimer);
+    this.draftTimer = setTimeout(() => this.sendDraft(), DRAFT_MS);
+  }
+
+  sendDraft() {
+    clearTimeout(this.draftTimer);
+    if (this.prompt.value === this.draft) return;
+    this.draft = this.prompt.value;
+    this.component.setStateValue("draft", this.draft);
+  }
+
+  stored() {
+    try {
+      return sessionStorage.getItem(STORE);
+    } catch {
+      return null;
+    }
+  }
+
+  store(text) {
+    try {
+      sessionStorage.setItem(STORE, text);
+    } catch {
+      // private mode or full: the draft lives in the session only
+    }
+  }
+
+  // Run and Stop
+
+  key(event) {
+    if (event.isComposing || event.keyCode === 229 || event.defaultPrevented) return;
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      if (this.going()) return;
+      const inPrompt = event.composedPath()[0] === this.prompt;
+      // A box of the panel hands its value over when it loses focus; let it, then run.
+      if (!inPrompt) document.activeElement?.blur();
+      setTimeout(() => this.ask(), inPrompt ? 0 : 30);
+    } else if (event.key === "Escape" && this.going() && !document.querySelector("[role=listbox], [role=dialog], [role=menu]")) {
+      event.preventDefault();
+      this.stop();
+    }
+  }
+
+  going() {
+    return Boolean(this.asked) || (this.run !== null && this.outcome === null);
+  }
+
+  ask() {
+    if (this.going()) return;
+    clearTimeout(this.draftTimer);
+    this.draft = this.prompt.value;
+    this.asked = Date.now();
+    this.component.setTriggerValue("run", { prompt: this.draft, at: this.asked });
+    this.paintState();
+  }
+
+  async stop() {
+    if (!this.run) return;
+    const { id, path } = this.run;
+    this.stopping = id;
+    this.paintState();
+    let heard = false;
+    try {
+      heard = (await fetch(`${path}/stop`, { method: "POST" })).ok;
+    } catch {
+      heard = false;
+    }
+    if (!heard) this.component.setTriggerValue("stop", id);
+  }
+
+  // Following a run
+
+  begin(run, byData) {
+    this.unfollow();
+    this.run = run;
+    this.asked = null;
+    this.stopping = null;
+    this.rows = [];
+    this.outcome = null;
+    this.waiting = [];
+    this.characters = 0;
+    this.verdict = "not returned";
+    this.place = 0;
+    this.offline = byData;
+    this.spoken = 0;
+    this.unite("");
+    this.live.textContent = "";
+    this.say(this.note, []);
+    this.followsEnd = true;
+    this.drawnRows = 0;
+    this.grid.textContent = "";
+    if (!run) return;
+    this.sentPrompt = run.prompt ?? this.prompt.value;
+    this.began = performance.now();
+    this.clock = setInterval(() => this.paintState(), 250);
+    if (!byData) this.listen(run);
+  }
+
+  listen(run) {
+    this.source = new EventSource(`${run.path}/events?from=0&lang=${this.language}`);
+    let tries = 0;
+    this.source.onopen = () => {
+      this.reached = true;
+      clearTimeout(this.openTimer);
+    };
+    // A host that swallows the route may never answer at all.
+    this.openTimer = setTimeout(() => this.giveUp(), OPEN_MS);
+    this.source.onmessage = (event) => {
+      // `id` counts the sentences up to this one: what was there already, after a reconnection, is not taken twice.
+      if (Number(event.lastEventId) === this.rows.length + 1) this.add(JSON.parse(event.data));
+    };
+    this.source.addEventListener("end", (event) => this.finish(JSON.parse(event.data)));
+    this.source.addEventListener("place", (event) => {
+      this.place = Number(event.data);
+      this.paintState();
+    });
+    this.source.onerror = () => {
+      // It reconnects by itself, and where the route was reached before, for as long as it takes.
+      if (this.source?.readyState === EventSource.CLOSED || (!this.reached && ++tries >= TRIES)) this.giveUp();
+    };
+  }
+
+  giveUp() {
+    this.source?.close();
+    clearTimeout(this.openTimer);
+    this.offline = true;
+    this.component.setStateValue("unreachable", this.run.id);
+  }
+
+  unfollow() {
+    clearTimeout(this.openTimer);
+    this.source?.close();
+    this.source = null;
+    clearInterval(this.clock);
+  }
+
+  take(rows, outcome) {
+    for (const row of rows.slice(this.rows.length)) this.add(row);
+    if (outcome && !this.outcome) this.finish(outcome);
+  }
+
+  add(row) {
+    this.rows.push(row);
+    this.waiting.push(row[0]);
+    this.characters += row[0].length;
+    if (row[5] === 0) this.verdict = "flagged";
+    else if (row[5] === 1 && this.verdict !== "flagged") this.verdict = "safe";
+    this.paintTimer ??= setTimeout(() => this.paint(), this.rows.length === 1 ? 0 : PAINT_MS);
+  }
+
+  finish(outcome) {
+    this.unfollow();
+    this.outcome = outcome;
+    this.paint();
+    this.unite(this.answer.textContent);
+    const { error, reason } = outcome;
+    const lines = [];
+    if (error) {
+      const facts = [
+        error.code !== null ? fill(this.labels.code, { code: error.code }) : null,
+        error.request_id ? fill(this.labels.request_id, { id: error.request_id }) : null,
+      ].filter(Boolean);
+      lines.push(error.message, error.remedy);
+      if (error.words) lines.push(fill(this.labels.service_words, { words: error.words }));
+      if (facts.length) lines.push(facts.join(" · "));
+    } else if (reason) lines.push(reason);
+    this.note.classList.toggle("bad", outcome.ending === "failed");
+    this.say(this.note, lines);
+    this.speak(true);
+    this.paintState();
+    this.component.setStateValue("ended", this.run.id);
+  }
+
+  // Painting
+
+  paint() {
+    clearTimeout(this.paintTimer);
+    this.paintTimer = null;
+    if (this.waiting.length) {
+      this.tail.appendData(this.waiting.join(""));
+      this.waiting = [];
+      if (this.tail.length > PART) this.split();
+      if (this.followsEnd) this.toEnd();
+    }
+    this.speak(false);
+    this.paintState();
+  }
+
+  // The answer is one run of text. While it grows it is kept in parts, cut where a line begins, so that the browser
+  // lays out only the last one again; once it is whole, or the width changes, it is one piece.
+
+  unite(text) {
+    const width = this.answer.parentElement.clientWidth;
+    if (text === undefined && (width === this.width || this.answer.childNodes.length < 2)) return;
+    this.width = width;
+    this.tail = document.createTextNode(text ?? this.answer.textContent);
+    this.answer.replaceChildren(this.tail);
+    this.answer.after(this.caret);
+  }
+
+  split() {
+    const { data } = this.tail;
+    let cut = data.lastIndexOf("\n") + 1;
+    if (cut < data.length / 2) cut = this.lastLine();
+    if (cut > 0 && cut < data.length && data.charCodeAt(cut) >= 0xdc00 && data.charCodeAt(cut) <= 0xdfff) cut -= 1;
+    if (cut <= 0 || cut >= data.length) return;
+    const part = element("div", "part", this.answer);
+    this.tail = this.tail.splitText(cut);
+    element("span", "", part).append(this.tail);
+    part.append(this.caret);
+  }
+
+  // Where the last line on the screen begins: what stands before it no longer moves.
+  lastLine() {
+    const range = document.createRange();
+    const top = (place) => {
+      range.setStart(this.tail, place);
+      range.setEnd(this.tail, place + 1);
+      return [...range.getClientRects()].at(-1)?.top ?? -Infinity;
+    };
+    let low = 0;
+    let high = this.tail.length - 1;
+    const last = top(high);
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (top(middle) >= last - 1) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  toEnd() {
+    this.scroll.scrollTop = this.scroll.scrollHeight;
+  }
+
+  mark() {
+    this.root.classList.toggle("loose", this.going() && !this.followsEnd);
+  }
+
+  speak(ended) {
+    const now = performance.now();
+    if (!ended && now - (this.spokenAt ?? 0) < SPOKEN_MS) return;
+    if (this.rows.length === this.spoken) return;
+    this.spokenAt = now;
+    this.live.textContent = this.rows.slice(this.spoken).map((row) => row[0]).join("").slice(-2000);
+    this.spoken = this.rows.length;
+  }
+
+  paintState() {
+    const { labels, root } = this;
+    const going = this.going();
+    root.classList.toggle("going", going);
+    const stale = this.run !== null && !going && this.prompt.value !== this.sentPrompt;
+    root.classList.toggle("stale", stale);
+    this.mark();
+    this.prompt.readOnly = going;
+    this.goText.textContent = going ? `■ ${this.stopping ? labels.stopping : labels.stop}` : `▶ ${labels.run}`;
+    this.goKey.textContent = going ? "Esc" : this.runKey;
+    this.go.disabled = Boolean(going && (this.stopping || !this.run));
+    this.copy.disabled = this.rows.length === 0;
+    this.paintStatus(going, stale);
+    if (!this.panels.table.hidden) this.paintTable();
+    if (!this.panels.timeline.hidden) this.paintTimeline();
+  }
+
+  paintStatus(going, stale) {
+    const { labels, outcome, rows } = this;
+    const parts = [];
+    const state = outcome ? outcome.ending : !going ? "idle" : rows.length ? "streaming" : "sending";
+    parts.push(["state " + state, labels[state]]);
+    if (state === "sending" && this.place) parts.push(["", fill(labels.place, { count: this.place })]);
+    if (this.run) {
+      const count = rows.length;
+      const elapsed = outcome ? outcome.elapsed_ms : performance.now() - this.began;
+      if (count) {
+        parts.push(["", fill(count === 1 ? labels.one_sentence : labels.sentences, { count })]);
+        parts.push(["", fill(labels.first, { seconds: seconds(rows[0][1]) })]);
+      } else if (going) parts.push(["", fill(labels.waited, { seconds: seconds(elapsed) })]);
+      this.tokenParts(parts, going, elapsed);
+      if (count) {
+        const safety = outcome ? outcome.safety : this.verdict;
+        let words = labels[safety];
+        if (safety === "flagged" && outcome && outcome.ban_round !== null)
+          words += `: ${outcome.ban_round === -1 ? labels.ban_question : fill(labels.ban_round, { round: outcome.ban_round })}`;
+        parts.push([safety === "flagged" ? "flagged" : "", words]);
+      }
+      if (outcome?.finish_reason === "length" && !outcome.truncated) parts.push(["", labels.length]);
+      if (outcome?.truncated) parts.push(["flagged", labels.truncated]);
+      if (outcome?.attempts > 1) parts.push(["", fill(labels.attempts, { count: outcome.attempts })]);
+      parts.push(["", `${this.run.title} · ${this.run.group}`]);
+      if (this.offline) parts.push(["", labels.offline]);
+      if (stale) parts.push(["", labels.stale]);
+    }
+    const wanted = JSON.stringify(parts);
+    if (wanted === this.statusDrawn) return;
+    this.statusDrawn = wanted;
+    this.status.replaceChildren(...parts.map(([className, text]) => element("span", className, null, text)));
+  }
+
+  tokenParts(parts, going, elapsed) {
+    const { labels, outcome, rows } = this;
+    if (!rows.length) return;
+    let tokens = outcome?.tokens ?? null;
+    if (!outcome) {
+      const last = rows.findLast((row) => row[4] != null);
+      if (last) tokens = [last[2] ?? null, last[2] == null ? null : last[4] - last[2], last[4]];
+    }
+    const time = (outcome ? rows[rows.length - 1][1] : elapsed) / 1000;
+    if (!tokens) parts.push(["", going ? labels.no_tokens_yet : labels.no_tokens]);
+    else {
+      const [prompt, completion, total] = tokens;
+      if (outcome?.lower_bound || !outcome) parts.push(["", fill(labels.tokens_at_least, { total })]);
+      else if (prompt === null) parts.push(["", fill(labels.tokens_total, { total })]);
+      else parts.push(["", fill(labels.tokens, { prompt, completion, total })]);
+    }
+    if (time > 0 && outcome?.tokens?.[1] && !outcome.lower_bound)
+      parts.push(["", fill(labels.speed, { figure: (outcome.tokens[1] / time).toFixed(1) })]);
+    else if (time > 0.2) {
+      const characters = outcome ? outcome.characters : this.characters;
+      parts.push(["", fill(labels.speed_characters, { figure: Math.round(characters / time) })]);
+    }
+  }
+
+  say(box, lines) {
+    const wanted = JSON.stringify(lines.filter(Boolean));
+    if (box.drawn === wanted) return;
+    box.drawn = wanted;
+    box.replaceChildren(...lines.filter(Boolean).map((line, place) => element("p", place > 1 ? "small" : "", null, line)));
+  }
+
+  async copyAnswer() {
+    const text = this.rows.map((row) => row[0]).join("");
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      const box = element("textarea", "hidden-live", this.root);
+      box.value = text;
+      box.select();
+      document.execCommand("copy");
+      box.remove();
+    }
+    this.copy.textContent = this.labels.copied;
+    setTimeout(() => (this.copy.textContent = this.labels.copy), 1500);
+  }
+
+  // Details
+
+  open(name) {
+    for (const [one, panel] of Object.entries(this.panels)) {
+      panel.hidden = one !== name;
+      this.tabs[one].setAttribute("aria-expanded", String(one === name));
+    }
+    this.paintState();
+  }
+
+  paintTable() {
+    const { labels, rows, grid } = this;
+    if (!rows.length) {
+      if (!grid.firstChild) element("p", "caption", grid, labels.empty_table);
+      return;
+    }
+    if (!this.drawnRows) {
+      grid.textContent = "";
+      const table = element("table", "", grid);
+      const head = element("tr", "", element("thead", "", table));
+      for (const name of ["number", "arrived", "gap", "characters", "usage", "safety", "text"])
+        Object.assign(element("th", "", head, labels[`col_${name}`]), { scope: "col", title: labels[`col_${name}_help`] ?? "" });
+      this.tableBody = element("tbody", "", table);
+      this.tableMore = element("p", "caption", grid);
+    }
+    const show = Math.min(rows.length, TABLE_ROWS);
+    for (; this.drawnRows < show; this.drawnRows++) this.tableRow(this.drawnRows);
+    this.tableMore.textContent = rows.length > show ? fill(labels.table_more, { count: rows.length - show }) : "";
+  }
+
+  tableRow(place) {
+    const { labels, rows } = this;
+    const [text, ms, prompt, completion, total, verdict] = rows[place];
+    const line = element("tr", "", this.tableBody);
+    element("td", "", line, String(place));
+    element("td", "", line, `${seconds(ms)} s`);
+    element("td", "", line, place ? `+${seconds(ms - rows[place - 1][1])} s` : "");
+    element("td", "", line, String([...text].length));
+    element("td", "", line, total == null && prompt == null && completion == null ? "–" : [prompt, completion, total].map((n) => n ?? "–").join(" / "));
+    element("td", "", line, labels[verdict === 1 ? "verdict_safe" : verdict === 0 ? "verdict_flagged" : "verdict_none"]);
+    const cell = element("td", "text", line);
+    for (const part of text.split(/([\n\t\r]|^ | $)/)) {
+      if (!part) continue;
+      if (part === " ") element("i", "", cell, "␣");
+      else if (drawn[part]) element("i", "", cell, drawn[part]);
+      else cell.append(part);
+    }
+  }
+
+  paintTimeline() {
+    const { canvas, rows, labels } = this;
+    const width = canvas.clientWidth;
+    const height = canvas.clientHeight;
+    const scale = window.devicePixelRatio || 1;
+    if (!width) return;
+    if (canvas.width !== Math.round(width * scale)) {
+      canvas.width = Math.round(width * scale);
+      canvas.height = Math.round(height * scale);
+    }
+    const pen = canvas.getContext("2d");
+    pen.setTransform(scale, 0, 0, scale, 0, 0);
+    pen.clearRect(0, 0, width, height);
+    const end = Math.max(1, this.outcome ? this.outcome.elapsed_ms : this.run ? performance.now() - this.began : 1, rows.at(-1)?.[1] ?? 0);
+    const tallest = rows.reduce((most, row) => Math.max(most, row[0].length), 1);
+    pen.fillStyle = getComputedStyle(this.root).getPropertyValue("--st-primary-color") || "#2f6f6b";
+    pen.globalAlpha = 0.8;
+    const bar = Math.max(1, Math.min(6, (width / Math.max(1, rows.length)) * 0.7));
+    for (const [text, ms] of rows) {
+      const tall = Math.max(2, (text.length / tallest) * (height - 4));
+      pen.fillRect((ms / end) * (width - bar), height - tall, bar, tall);
+    }
+    this.timeCaption.replaceChildren(
+      element("span", "", null, "0 s"), element("span", "", null, labels.timeline_caption), element("span", "", null, `${seconds(end)} s`),
+    );
+  }
+
+  leave() {
+    this.unfollow();
+    clearTimeout(this.draftTimer);
+    clearTimeout(this.paintTimer);
+    document.removeEventListener("keydown", this.onKey, true);
+  }
+}

@@ -1,0 +1,38 @@
+"""The main script: page set-up, language, navigation. Everything else is in the pages."""
+
+import gc
+
+import streamlit as st
+
+from components import state
+from components.text import _, language, say
+from playground.language import LANGUAGES
+from playground.service import service
+from playground.settings import ROOT
+
+
+@st.cache_resource(show_spinner=False)
+def _settle() -> None:
+    """Take what was imported out of the collector's way once: every rerun ends with a full collection."""
+    gc.collect()
+    gc.freeze()
+
+
+_settle()
+st.set_page_config(page_title=_("Completion playground"), page_icon=str(ROOT / "components" / "icon.png"), layout="wide", initial_sidebar_state=232)
+state.visitor()
+
+page = st.navigation(
+    [
+        st.Page(ROOT / "pages" / "bench.py", title=_("Bench"), icon=":material/edit_note:", default=True),
+        st.Page(ROOT / "pages" / "reference.py", title=_("Reference"), icon=":material/menu_book:", url_path="reference"),
+    ]
+)
+with st.sidebar:
+    st.segmented_control(
+        _("Language"), list(LANGUAGES), format_func=LANGUAGES.__getitem__, default=language(), key=state.LANGUAGE,
+        persist_state="session", label_visibility="collapsed", required=True,
+    )
+for problem in service().settings.problems:
+    st.warning(say(problem.message) + (f" {say(problem.remedy)}" if problem.remedy else ""), icon=":material/build:")
+page.run()

@@ -1,0 +1,78 @@
+"""Running: the answer grows on the page, and at its end it is the recording, character by character."""
+
+import json
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.bench import Bench
+from tests.browser.emulator_log import EmulatorLog
+from tests.browser.serving import ROOT
+
+pytestmark = pytest.mark.browser
+
+
+def recording(name: str) -> dict[str, Any]:
+    return dict(json.loads((ROOT / "emulator" / "recordings" / f"{name}.json").read_text(encoding="utf-8")))
+
+
+def whole(name: str) -> str:
+    return "".join(event["result"] for event in recording(name)["stream"])
+
+
+def test_the_answer_grows_sentence_by_sentence(bench: Bench, emulator: EmulatorLog):
+    bench.choose("Yi-34B")
+    bench.run().wait_streaming("Beijing")
+    begun = emulator.begun()
+    assert begun["ending"] is None and begun["events_sent"] < 14
+    assert bench.answer_text() != whole("yi_34b")
+    assert "Stop" in bench.go.inner_text()
+    bench.wait_ended()
+    assert bench.answer_text() == whole("yi_34b")
+    assert bench.ending() == "Finished"
+    assert "14 sentences" in bench.status_text() and "6 + 372 = 378 tokens" in bench.status_text()
+    assert "input safe" in bench.status_text() and "Yi-34B · Recorded answers" in bench.status_text()
+
+
+@pytest.mark.parametrize(("title", "name"), [("Cerebras-GPT-6.7B", "cerebras_gpt_6_7b"), ("StableLM-Alpha-7B", "stablelm_alpha_7b")])
+def test_leading_commas_and_line_ends_stay(bench: Bench, title: str, name: str):
+    bench.choose(title).run().wait_ended()
+    assert bench.answer_text() == whole(name)
+    assert bench.answer_text().startswith(", ") and "\n" in bench.answer_text()
+    assert "2 sentences" in bench.status_text() and "5 + 91 = 96 tokens" in bench.status_text()
+
+
+def test_without_streaming_the_answer_comes_in_one_piece(bench: Bench):
+    bench.choose("Cerebras-GPT-6.7B").switch_stream().run().wait_ended()
+    assert bench.answer_text() == recording("cerebras_gpt_6_7b")["single"]["result"]
+    assert "1 sentence" in bench.status_text() and "5 + 92 = 97 tokens" in bench.status_text()
+
+
+def test_the_table_lists_each_sentence_with_what_was_stated(bench: Bench):
+    bench.choose("Cerebras-GPT-6.7B").run().wait_ended()
+    bench.page.get_by_role("button", name="Sentences and usage").click()
+    rows = bench.sheet.locator("tbody tr")
+    expect(rows).to_have_count(2)
+    assert "5 / 67 / 72" in rows.nth(0).inner_text() and "5 / 24 / 96" in rows.nth(1).inner_text()
+    bench.page.get_by_role("button", name="Timeline").click()
+    expect(bench.sheet.locator("canvas")).to_be_visible()
+    expect(rows.first).to_be_hidden()
+
+
+def test_a_second_run_replaces_the_answer_and_a_changed_prompt_is_said(bench: Bench):
+    bench.choose("StableLM-Alpha-7B").run().wait_ended()
+    bench.type_prompt("Something else")
+    expect(bench.status).to_contain_text("The prompt was changed after this answer.")
+    bench.choose("Cerebras-GPT-6.7B").run()
+    expect(bench.status).to_contain_text("Cerebras-GPT-6.7B")
+    bench.wait_ended()
+    assert bench.answer_text() == whole("cerebras_gpt_6_7b")
+    assert "changed after" not in bench.status_text()
+
+
+def test_the_answer_can_be_copied_whole(visit: Any):
+    bench = visit(permissions=["clipboard-read", "clipboard-write"]).open().choose("Cerebras-GPT-6.7B").run().wait_ended()
+    bench.page.get_by_role("button", name="Copy the answer").click()
+    expect(bench.page.get_by_role("button", name="Copied")).to_be_visible()
+    assert bench.page.evaluate("navigator.clipboard.readText()") == whole("cerebras_gpt_6_7b")
