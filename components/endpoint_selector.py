@@ -3,6 +3,7 @@
 import streamlit as st
 
 from components import state
+from components.parameter_panel import refit
 from components.text import _, plain, say
 from playground.endpoints import Endpoint
 from playground.service import service
@@ -19,11 +20,11 @@ def endpoint_selector() -> Endpoint:
     def label(name: str) -> str:
         row = endpoints[name]
         mark = "●" if row.off is None else "○"
-        suffix = "" if row.off is None else f" · {_('off')}"
-        return f"{mark} {row.title} · {_(row.group)}{suffix}"
+        words = [row.title, _(row.group)] + ([] if row.off is None else [_("off")])
+        return f"{mark} {' · '.join(words)}"
 
     st.selectbox(
-        _("Endpoint"), names, key=state.ENDPOINT, persist_state="session", format_func=label,
+        _("Endpoint"), names, key=state.ENDPOINT, persist_state="session", format_func=label, on_change=_changed,
         help=_("Type to search. ● is ready, ○ is off; choose it to see why."),
     )
     endpoint = endpoints[st.session_state[state.ENDPOINT]]
@@ -32,9 +33,17 @@ def endpoint_selector() -> Endpoint:
     else:
         words = [say(endpoint.off.message)] + ([say(endpoint.off.remedy)] if endpoint.off.remedy else [])
         st.caption(f":orange[{plain(' '.join(words))}]")
+    if dropped := st.session_state.pop(state.DROPPED, None):
+        words = _("Switched off, because this endpoint does not take it: {names}.").format(names=", ".join(dropped))
+        st.caption(f":orange[{plain(words)}]")
     if endpoint.fetched:
         st.fragment(_fetching, run_every=1.0)(endpoint.name)
     return endpoint
+
+
+def _changed() -> None:
+    """Keep what the new endpoint takes too; what it does not is switched off, and said."""
+    st.session_state[state.DROPPED] = refit(service().endpoints[st.session_state[state.ENDPOINT]])
 
 
 def _fetching(name: str) -> None:

@@ -3,32 +3,69 @@
 The box is the truth: it can hold every permitted value, and what it refuses is said beside it. The slider is a hand on it.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from components import state
 from components.stop_editor import put_stops, read_stops, stop_editor
-from components.text import _, say
+from components.text import _, plain, say
+from playground.advice import advice
 from playground.endpoints import Endpoint
 from playground.errors import ParameterError
 from playground.message import Message, message
 from playground.parameters import ParameterSpec
+from playground.presets import BUILT_IN, Preset
+
+SLIDER_HEIGHT = 78
 
 
-def parameter_panel(endpoint: Endpoint) -> None:
-    """Draw a control for each parameter of the endpoint."""
+def parameter_panel(endpoint: Endpoint, preset: Preset, answer: Sequence[str]) -> None:
+    """Draw a control for each parameter of the endpoint.
+
+    `preset` is what a changed control is compared with and goes back to; `answer` the sentences the stop list is tried on.
+    """
+    notes = _notes(endpoint)
     for spec in endpoint.parameters:
         if spec.is_number:
-            _number(spec)
+            _number(spec, preset, notes.get(spec.name))
     for spec in endpoint.parameters:
         if spec.kind == "texts":
-            stop_editor(spec)
+            stop_editor(spec, answer)
     st.session_state.setdefault(state.STREAM, True)
     st.toggle(_("Stream the answer"), key=state.STREAM, persist_state="session", help=_("Off asks for the whole answer in one piece."))
-    if endpoint.advises_one_of_temperature_and_top_p and _is_sent("temperature") and _is_sent("top_p"):
-        st.caption(f":orange[{_('The page for this model advises setting temperature or top_p, not both.')}]")
+
+
+def differs(endpoint: Endpoint, preset: Preset) -> bool:
+    """Whether any control stands elsewhere than in the preset."""
+    return any(_differs(spec, preset) for spec in endpoint.parameters)
+
+
+def apply(endpoint: Endpoint, preset: Preset) -> None:
+    """Set every control as in the preset; whether the answer is streamed is not a preset's business."""
+    put_values(endpoint, {**preset.values, "stream": st.session_state.get(state.STREAM, True)})
+
+
+def refit(endpoint: Endpoint) -> list[str]:
+    """After a change of endpoint: switch off what the new one does not take, and return the names."""
+    dropped = []
+    for spec in endpoint.parameters:
+        try:
+            if spec.is_number and _is_sent(spec.name):
+                value = spec.parse(str(st.session_state.get(state.typed(spec.name), "")))
+                if value is not None:
+                    state.renew(_slid(spec), _reachable(spec, value))
+            elif spec.kind == "texts":
+                read_stops(spec)
+        except ParameterError:
+            dropped.append(spec.name)
+            if spec.is_number:
+                st.session_state[state.sent(spec.name)] = False
+            else:
+                put_stops(())
+    return dropped
 
 
 def read_values(endpoint: Endpoint) -> dict[str, Any]:
@@ -57,8 +94,7 @@ def put_values(endpoint: Endpoint, values: Mapping[str, Any]) -> None:
             value = values.get(spec.name)
             st.session_state[state.sent(spec.name)] = value is not None
             if value is not None:
-                st.session_state[state.typed(spec.name)] = _written(spec, value)
-                st.session_state[state.slid(spec.name)] = _reachable(spec, value)
+                _put(spec, value)
         elif spec.kind == "texts":
             put_stops(values.get(spec.name) or ())
     st.session_state[state.STREAM] = bool(values.get("stream"))
@@ -68,28 +104,70 @@ def _is_sent(name: str) -> bool:
     return bool(st.session_state.get(state.sent(name)))
 
 
-def _number(spec: ParameterSpec) -> None:
-    sent, typed, slid = state.sent(spec.name), state.typed(spec.name), state.slid(spec.name)
+def _number(spec: ParameterSpec, preset: Preset, note: Message | None) -> None:
+    sent, typed, slid = state.sent(spec.name), state.typed(spec.name), _slid(spec)
     start = spec.start if spec.start is not None else spec.minimum or 0
     st.session_state.setdefault(sent, False)
     st.session_state.setdefault(typed, _written(spec, start))
     st.session_state.setdefault(slid, _reachable(spec, start))
-    on = bool(st.session_state[sent])
-    with st.container(key=f"parameter-{spec.name}", gap="xsmall"):
-        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.toggle(f"`{spec.name}`", key=sent, persist_state="session", help=_help(spec), width="content")
-            box: dict[str, Any] = {"label_visibility": "collapsed", "width": 128}
+    on, changed = bool(st.session_state[sent]), _differs(spec, preset)
+    problem = _problem(spec) if on else None
+    with st.container(key=f"parameter-{spec.name}", gap="xxsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+            st.toggle(f"`{spec.name}`", key=sent, persist_state="session", help=_help(spec), width="stretch")
+            if changed:
+                st.button(
+                    "", key=f"reset-{spec.name}", icon=":material/undo:", type="tertiary", on_click=_reset, args=(spec, preset),
+                    help=_("Changed. Back to “{preset}”").format(preset=preset_title(preset.name)),
+                )
+            box: dict[str, Any] = {"label_visibility": "collapsed", "width": 88}
             if on:
                 st.text_input(spec.name, key=typed, persist_state="session", on_change=_box_moved, args=(spec,), **box)
             else:
-                st.text_input(spec.name, key=state.unsent(spec.name), disabled=True, placeholder=_("endpoint decides"), **box)
+                st.text_input(spec.name, key=state.unsent(spec.name), disabled=True, placeholder="–", **box)
         low, high, step = _ends(spec)
-        st.slider(
-            spec.name, min_value=low, max_value=high, step=step, key=slid, persist_state="session", disabled=not on,
-            label_visibility="collapsed", on_change=_slider_moved, args=(spec,), format="%d" if spec.kind == "int" else "%.2f",
+        # Of a fixed height: a slider that is replaced lingers for a moment, and what is below must not jump away from a click.
+        st.container(height=SLIDER_HEIGHT, border=False).slider(
+            say(spec.range) if on else _("endpoint decides"), min_value=low, max_value=high, step=step, key=slid, persist_state="session",
+            disabled=not on, on_change=_slider_moved, args=(spec,), format="%d" if spec.kind == "int" else "%.2f",
         )
-        if on and (problem := _problem(spec)):
-            st.caption(f":red[{problem}]")
+        if problem:
+            st.caption(f":red[{plain(problem)}]")
+        elif note is not None and on:
+            st.caption(f":orange[{plain(say(note))}]")
+
+
+def preset_title(name: str) -> str:
+    """Return a preset's name as it is shown: a built-in one in the visitor's language, his own as he wrote it."""
+    return _(name) if name in (preset.name for preset in BUILT_IN) else name
+
+
+def _reset(spec: ParameterSpec, preset: Preset) -> None:
+    value = preset.values.get(spec.name)
+    st.session_state[state.sent(spec.name)] = value is not None
+    if value is not None:
+        _put(spec, value)
+
+
+def _differs(spec: ParameterSpec, preset: Preset) -> bool:
+    wanted = preset.values.get(spec.name)
+    try:
+        if spec.is_number:
+            present = spec.parse(str(st.session_state.get(state.typed(spec.name), ""))) if _is_sent(spec.name) else None
+            return present != wanted
+        return spec.kind == "texts" and list(wanted or ()) != read_stops(spec)
+    except ParameterError:
+        return True
+
+
+def _notes(endpoint: Endpoint) -> dict[str, Message]:
+    """Quiet words about the values that can be sent; a refused one says its own."""
+    values = {}
+    for spec in endpoint.parameters:
+        if spec.is_number and _is_sent(spec.name):
+            with contextlib.suppress(ParameterError):
+                values[spec.name] = spec.parse(str(st.session_state.get(state.typed(spec.name), "")))
+    return advice(values, advises_one_of_temperature_and_top_p=endpoint.advises_one_of_temperature_and_top_p)
 
 
 def _problem(spec: ParameterSpec) -> str | None:
@@ -104,7 +182,7 @@ def _problem(spec: ParameterSpec) -> str | None:
 
 
 def _slider_moved(spec: ParameterSpec) -> None:
-    state.renew(state.typed(spec.name), _written(spec, _reachable(spec, st.session_state[state.slid(spec.name)])))
+    state.renew(state.typed(spec.name), _written(spec, _reachable(spec, st.session_state[_slid(spec)])))
 
 
 def _box_moved(spec: ParameterSpec) -> None:
@@ -113,7 +191,17 @@ def _box_moved(spec: ParameterSpec) -> None:
     except ParameterError:
         return
     if value is not None:
-        state.renew(state.slid(spec.name), _reachable(spec, value))
+        state.renew(_slid(spec), _reachable(spec, value))
+
+
+def _put(spec: ParameterSpec, value: float) -> None:
+    state.renew(state.typed(spec.name), _written(spec, value))
+    state.renew(_slid(spec), _reachable(spec, value))
+
+
+def _slid(spec: ParameterSpec) -> str:
+    low, high, _step = _ends(spec)
+    return state.slid(spec.name, low, high)
 
 
 def _ends(spec: ParameterSpec) -> tuple[Any, Any, Any]:
@@ -144,8 +232,3 @@ def _help(spec: ParameterSpec) -> str:
     lines.append(_("Off: not sent, the endpoint uses its own default."))
     lines.append(_("Source: {source}.").format(source=_(spec.source)))
     return "\n\n".join(lines)
-
-
-def refusal_text(error: ParameterError) -> Message:
-    """Return what a refusal says at the Run button: the reason stands beside the control already."""
-    return message("Not sent: {reason}", reason=error.message)

@@ -9,13 +9,24 @@ ENDPOINT = "endpoint"
 STREAM = "stream"
 PROMPT = "prompt"
 PROMPT_REVISION = "prompt-revision"
-RUN = "run-id"
+GENERATIONS = "generations"
+PLACE = "place"
 REFUSAL = "refusal"
 LOST_RUN = "lost-run"
 VISITOR = "visitor"
 RUN_VIEW = "run-view"
 STOPS = "stops"
 NEXT_STOP = "next-stop"
+PRESET = "preset"
+OWN_PRESETS = "own-presets"
+LOST_PRESETS = "lost-presets"
+PRESET_WORDS = "preset-words"
+DROPPED = "dropped"
+REQUEST_VIEW = "request-view"
+CODE_LANGUAGE = "code-language"
+CODE_AUTH = "code-auth"
+PASTED = "pasted"
+PASTE_WORDS = "paste-words"
 ROUTE_UNREACHABLE = "route-unreachable"
 
 
@@ -34,9 +45,9 @@ def unsent(name: str) -> str:
     return f"unsent-{name}"
 
 
-def slid(name: str) -> str:
-    """Key of a parameter's slider, as it stands since `renew` was last called for it."""
-    return _edition(f"slid-{name}")
+def slid(name: str, low: float, high: float) -> str:
+    """Key of a parameter's slider, as it stands since `renew` was last called for it; one with other ends is another slider."""
+    return _edition(f"slid-{name}-{low:g}-{high:g}")
 
 
 def renew(key: str, value: object) -> None:

@@ -1,18 +1,20 @@
 """The stop-list editor: one box an entry, escapes typed and drawn, both limits counted while one types."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
 from components import state
 from components.text import _, plain, say
 from playground.errors import ParameterError
+from playground.message import Message
 from playground.parameters import ParameterSpec
+from playground.stop_simulator import simulate, stop_notes
 from playground.stops import decode, draw, encode
 
 
-def stop_editor(spec: ParameterSpec) -> None:
-    """Draw the entries with their counters and refusals, and the button that adds one."""
+def stop_editor(spec: ParameterSpec, answer: Sequence[str]) -> None:
+    """Draw the entries with their counters and refusals, where each would have cut the last `answer`, and the button that adds one."""
     numbers: list[int] = st.session_state.setdefault(state.STOPS, [])
     limit = spec.max_items or 4
     with st.container(key="parameter-stop", gap="xsmall"):
@@ -20,8 +22,9 @@ def stop_editor(spec: ParameterSpec) -> None:
             st.markdown(f"`{spec.name}`", help=_(spec.help), width="content")
             st.caption(f"{len(numbers)} / {limit}", width="content")
         before: list[str] = []
+        notes = stop_notes([_decoded(number) or "" for number in numbers])
         for place, number in enumerate(numbers, 1):
-            _entry(spec, place, number, before)
+            _entry(spec, place, number, before, answer, notes.get(place - 1))
         full = len(numbers) >= limit
         st.button(
             _("Add a stop sequence"), key="add-stop", icon=":material/add:", type="tertiary", on_click=_add, disabled=full,
@@ -43,7 +46,7 @@ def put_stops(stops: Iterable[str]) -> None:
         _add(encode(text))
 
 
-def _entry(spec: ParameterSpec, place: int, number: int, before: list[str]) -> None:
+def _entry(spec: ParameterSpec, place: int, number: int, before: list[str], answer: Sequence[str], note: Message | None) -> None:
     key = state.stop(number)
     st.session_state.setdefault(key, "")
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
@@ -63,7 +66,28 @@ def _entry(spec: ParameterSpec, place: int, number: int, before: list[str]) -> N
         st.caption(f":red[{plain(say(error.message))} {plain(remedy)}]")
         return
     before.append(text)
-    st.caption(f"{plain(draw(text))} · {len(text)} / {spec.max_length}")
+    words = [plain(draw(text)), f"{len(text)} / {spec.max_length}"]
+    if answer:
+        words.append(plain(_where(answer, text)))
+    st.caption(" · ".join(words))
+    if note is not None:
+        st.caption(f":orange[{plain(say(note))}]")
+
+
+def _where(answer: Sequence[str], stop: str) -> str:
+    """Where the entry would have cut the last answer, in words."""
+    cuts = simulate(answer, [stop])
+    if not cuts:
+        return _("does not occur in this answer")
+    words = _("would cut this answer in sentence {number}").format(number=cuts[0].sentence + 1)
+    return words + (" " + _("(across a seam)") if cuts[0].seam else "")
+
+
+def _decoded(number: int) -> str | None:
+    try:
+        return decode(str(st.session_state.get(state.stop(number), "")))
+    except ParameterError:
+        return None
 
 
 def _add(typed: str = "") -> None:

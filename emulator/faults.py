@@ -161,6 +161,7 @@ WIRE_FAULTS = (
     _fault("slow", "an event each half second for twenty seconds", _slow),
     _fault("silent", "headers at once, then nothing for 30 seconds", _silent(SILENCE, headers_first=True)),
     _fault("silent_before_headers", "not one byte for 30 seconds", _silent(SILENCE, headers_first=False)),
+    _fault("loop", "a text that repeats itself, thirty events a second", _long("60000", "30")),
     _fault("cut_mid_event", "the connection breaks inside the second event", _cut_mid_event),
     _fault("cut_without_end", "a clean close after two events, without the end mark", _cut_without_end),
     _fault("error_mid_stream", "an error as an event after two sentences", in_stream(_error_mid_stream)),

@@ -37,8 +37,14 @@ def local_service(engine: Callable[[], "Engine | None"], *, context: int, length
             return
         values = call.parameters
         request = GenerationRequest(
-            prompt=call.prompt, max_tokens=length, seed=seed, stop=tuple(values.get("stop") or ()), temperature=values.get("temperature"), top_p=values.get("top_p"),
-            top_k=None if values.get("top_k") is None else min(values["top_k"], _EVERY_TOKEN), penalty_score=values.get("penalty_score"),
+            prompt=call.prompt,
+            max_tokens=length,
+            seed=seed,
+            temperature=values.get("temperature"),
+            top_p=values.get("top_p"),
+            top_k=None if values.get("top_k") is None else min(values["top_k"], _EVERY_TOKEN),
+            penalty_score=values.get("penalty_score"),
+            stop=tuple(values.get("stop") or ()),
         )
         try:
             generation = model.submit(request)

@@ -1,50 +1,74 @@
-"""The bench: prompt and answer in the wide middle, endpoint and parameters beside them."""
+"""The bench: prompt and answer in the wide middle, endpoint and parameters beside them, the exact request below."""
 
 import streamlit as st
 
-from components import state
+from components import generations, state
 from components.endpoint_selector import endpoint_selector
 from components.parameter_panel import parameter_panel, put_values, read_values
-from components.run_view import run_view
+from components.preset_menu import preset_menu
+from components.request_view import request_view
+from components.run_view import Actions, run_view
 from components.text import _
 from playground.completion import CompletionRequest
-from playground.errors import PlaygroundError
+from playground.errors import ParameterError, PlaygroundError
+from playground.presets import import_presets
+from playground.providers.qianfan import PARAMETERS
 from playground.run import Run
 from playground.service import service
+from playground.stop_simulator import simulate
 
 
 def present_run() -> Run | None:
     """Return the run this page shows: the session's, or after a reload the one named in the address."""
     named = st.query_params.get("run")
-    if state.RUN not in st.session_state and named:
-        run = service().runs.get(named)
-        if run is None:
+    if state.GENERATIONS not in st.session_state and named:
+        found = service().runs.get(named)
+        if found is None:
             st.session_state[state.LOST_RUN] = True
             del st.query_params["run"]
         else:
-            st.session_state[state.RUN] = run.id
-            st.session_state[state.ENDPOINT] = run.endpoint.name
-            state.set_prompt(run.request.prompt)
-            put_values(run.endpoint, run.request.parameters)
-    held = st.session_state.get(state.RUN)
-    run = service().runs.get(held) if held else None
-    if run is not None and named != run.id:
-        st.query_params["run"] = run.id
+            st.session_state[state.ENDPOINT] = found.endpoint.name
+            state.set_prompt(found.request.prompt)
+            put_values(found.endpoint, found.request.parameters)
+            generations.add(found.request.prompt, found)
+    entry = generations.present()
+    run = entry.run if entry else None
+    if run is not None:
+        service().runs.keep(run)
+        if named != run.id:
+            st.query_params["run"] = run.id
+    elif named and entry is not None:
+        del st.query_params["run"]
     return run
 
 
 def start() -> None:
-    """Begin a run with the prompt as it stands in the sheet; a refusal is kept to be shown."""
+    """Begin a run with the prompt as it stands in the sheet, or with the answer joined to it; a refusal is kept to be shown."""
     asked = st.session_state[state.RUN_VIEW]["run"]
-    st.session_state[state.PROMPT] = str(asked["prompt"])
+    prompt = str(asked["prompt"])
     for key in (state.REFUSAL, state.LOST_RUN):
         st.session_state.pop(key, None)
+    present = generations.present()
+    continues = asked.get("mode") == "continue" and present is not None and present.run is not None
+    st.session_state[state.PROMPT] = prompt
     try:
         endpoint = service().endpoints[st.session_state[state.ENDPOINT]]
-        request = CompletionRequest(prompt=st.session_state[state.PROMPT], parameters=read_values(endpoint))
-        st.session_state[state.RUN] = service().runs.start(endpoint, request, state.visitor()).id
+        whole = prompt + present.run.text if continues and present and present.run else prompt
+        request = CompletionRequest(prompt=whole, parameters=read_values(endpoint))
+        run = service().runs.start(endpoint, request, state.visitor())
     except PlaygroundError as error:
         st.session_state[state.REFUSAL] = error
+        return
+    generations.add(whole, run)
+    if continues:
+        state.set_prompt(whole)
+
+
+def move() -> None:
+    """Undo or redo a generation."""
+    asked = st.session_state[state.RUN_VIEW]["move"]
+    generations.move(-1 if asked["steps"] < 0 else 1, str(asked["prompt"]))
+    st.session_state.pop(state.REFUSAL, None)
 
 
 def keep_draft() -> None:
@@ -74,20 +98,38 @@ def sheet() -> None:
     run = present_run()
     if run is not None:
         run.touch()
+    try:
+        stops = read_values(endpoint).get("stop", [])
+    except ParameterError:
+        stops = []
+    cuts = simulate([sentence.text for sentence in run.sentences], stops) if run is not None and run.ending is not None else []
     run_view(
         key=state.RUN_VIEW, prompt=st.session_state[state.PROMPT], revision=st.session_state[state.PROMPT_REVISION], run=run,
-        refusal=st.session_state.get(state.REFUSAL), with_rows=by_data, on_run=start, on_draft=keep_draft, on_ended=ended,
-        on_unreachable=note_unreachable, on_stop=stop,
+        refusal=st.session_state.get(state.REFUSAL), with_rows=by_data, cuts=cuts, standing=generations.standing(),
+        can_move=generations.can_move(), presets=st.session_state.get(state.OWN_PRESETS),
+        actions=Actions(run=start, draft=keep_draft, ended=ended, unreachable=note_unreachable, stop=stop, move=move, presets=take_presets),
     )
 
 
-present_run()
+def take_presets() -> None:
+    """Take over the presets this browser has kept, once, when a session begins."""
+    if state.OWN_PRESETS not in st.session_state:
+        try:
+            presets, _refused = import_presets(str(st.session_state[state.RUN_VIEW]["presets"]), PARAMETERS)
+        except ParameterError:
+            presets = []
+        st.session_state[state.OWN_PRESETS] = presets
+
+
+shown = present_run()
 if st.session_state.pop(state.LOST_RUN, False):
     st.info(_("The run of this link is no longer kept on the server. What you type here starts a new one."), icon=":material/history:")
 middle, right = st.columns([1.95, 1], gap="medium")
 with right:
     endpoint = endpoint_selector()
-    parameter_panel(endpoint)
+    preset = preset_menu(endpoint)
+    answered = shown is not None and shown.ending is not None
+    parameter_panel(endpoint, preset, [sentence.text for sentence in shown.sentences] if shown is not None and answered else [])
 if state.PROMPT not in st.session_state:
     state.set_prompt(endpoint.example)
 
@@ -95,3 +137,4 @@ if state.PROMPT not in st.session_state:
 by_data = bool(st.session_state.get(state.ROUTE_UNREACHABLE))
 with middle:
     (st.fragment(sheet, run_every=1.0) if by_data else sheet)()
+    request_view(endpoint)

@@ -70,4 +70,4 @@ sections = [
 ]
 for heading, belongs in sections:
     st.markdown(f"**{heading}**")
-    table([_("Code"), _("What happened"), _("What to do"), _("Again?")], [code_row(code) for code in ERROR_CODES.values() if belongs(code)])
+    table([_("Error code"), _("What happened"), _("What to do"), _("Again?")], [code_row(code) for code in ERROR_CODES.values() if belongs(code)])

@@ -20,7 +20,7 @@ from playground.settings import Settings
 PROMPT_LIMIT = 131_072
 DEMO_KEYS = ApplicationKeys(api_key=Secret("demo-api-key"), secret_key=Secret("demo-secret-key"))
 
-GROUP_LOCAL = N_("this computer")
+GROUP_LOCAL = N_("Local (this computer)")
 GROUP_RECORDED = N_("Recorded answers")
 GROUP_OWN = N_("Your Qianfan services")
 GROUP_FAULTS = N_("Fault lab")
@@ -42,6 +42,7 @@ FAULTS: Mapping[str, str] = {
     "crlf": N_("lines that end in CR LF"),
     "unchunked": N_("a body without chunking"),
     "endless": N_("never ends"),
+    "loop": N_("repeats itself"),
     "busy": N_("busy twice, then an answer"),
     "expired_token": N_("the first access token has expired"),
     "unsafe": N_("flags the prompt as unsafe"),
@@ -88,7 +89,7 @@ def build_endpoints(settings: Settings, emulator_url: str | None) -> dict[str, E
 def local_endpoint(model: LocalModel, emulator_url: str | None) -> Endpoint:
     """Return the row of the model on this computer, as it stands now."""
     return Endpoint(
-        name="local", title=f"Local: {model.title}", group=GROUP_LOCAL, note=model.note, base_url=emulator_url or "", path="local_model",
+        name="local", title=model.title, group=GROUP_LOCAL, note=model.note, base_url=emulator_url or "", path="local_model",
         credentials=DEMO_KEYS, prompt_limit=model.prompt_limit, example="The best thing about living near the sea is",
         off=model.off or (None if emulator_url else _no_emulator()), fetched=model.fetched,
     )

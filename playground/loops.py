@@ -6,8 +6,8 @@ from typing import Any
 
 from playground.message import Message, message
 
-_TAIL = 1200
-_STEP = 40
+_TAIL = 800
+_STEP = 160
 _LEAST_TIMES = 4
 _LEAST_CHARACTERS = 60
 

@@ -61,7 +61,7 @@ class ParameterSpec:
             self._check_number(value)
         elif self.kind == "flag":
             if not isinstance(value, bool):
-                raise self._refuse(message("{name} must be true or false", name=self.name))
+                raise self._refuse(message("{name} must be true or false.", name=self.name))
         elif self.kind == "text":
             self._check_text(value)
         else:
@@ -77,7 +77,7 @@ class ParameterSpec:
             value: float | int = int(typed) if self.kind == "int" else float(typed)
         except ValueError:
             wanted = message("a whole number") if self.kind == "int" else message("a number")
-            raise self._refuse(message("“{typed}” is not {wanted}", typed=text, wanted=wanted)) from None
+            raise self._refuse(message("“{typed}” is not {wanted}.", typed=text, wanted=wanted)) from None
         self.check(value)
         return value
 
@@ -85,29 +85,29 @@ class ParameterSpec:
         whole = isinstance(value, int) and not isinstance(value, bool)
         if not whole and (self.kind == "int" or not isinstance(value, float)):
             wanted = message("a whole number") if self.kind == "int" else message("a number")
-            raise self._refuse(message("{name} must be {wanted}, not {value}", name=self.name, wanted=wanted, value=repr(value)))
+            raise self._refuse(message("{name} must be {wanted}, not {value}.", name=self.name, wanted=wanted, value=repr(value)))
         if isinstance(value, float) and not math.isfinite(value):
-            raise self._refuse(message("{name} must be a finite number, not {value}", name=self.name, value=value))
+            raise self._refuse(message("{name} must be a finite number, not {value}.", name=self.name, value=value))
         low = self.minimum is not None and (value < self.minimum or (self.minimum_open and value == self.minimum))
         if low or (self.maximum is not None and value > self.maximum):
-            raise self._refuse(message("{name} must be {range}; {value} is not", name=self.name, range=self.range, value=value))
+            raise self._refuse(message("{name} must be {range}; {value} is not.", name=self.name, range=self.range, value=value))
 
     def _check_text(self, value: Any) -> None:
         if not isinstance(value, str):
-            raise self._refuse(message("{name} must be text", name=self.name))
+            raise self._refuse(message("{name} must be text.", name=self.name))
         if _has_lone_surrogate(value):
-            raise self._refuse(message("{name} holds half a character (a lone surrogate), which cannot be sent", name=self.name))
+            raise self._refuse(message("{name} holds half a character (a lone surrogate), which cannot be sent.", name=self.name))
         if self.max_length is not None and len(value) > self.max_length:
             raise self._refuse(
-                message("{name} has {length} characters; at most {limit} are permitted", name=self.name, length=len(value), limit=self.max_length)
+                message("{name} has {length} characters; at most {limit} are permitted.", name=self.name, length=len(value), limit=self.max_length)
             )
 
     def _check_texts(self, value: Any) -> None:
         if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-            raise self._refuse(message("{name} must be a list of texts", name=self.name))
+            raise self._refuse(message("{name} must be a list of texts.", name=self.name))
         if self.max_items is not None and len(value) > self.max_items:
             raise self._refuse(
-                message("{name} has {count} entries; at most {limit} are permitted", name=self.name, count=len(value), limit=self.max_items)
+                message("{name} has {count} entries; at most {limit} are permitted.", name=self.name, count=len(value), limit=self.max_items)
             )
         for number, item in enumerate(value, 1):
             self.check_item(item, number, value[: number - 1])
@@ -115,18 +115,18 @@ class ParameterSpec:
     def check_item(self, item: str, number: int, before: Iterable[str] = ()) -> None:
         """Check entry `number` (from 1) of a list parameter against the entries `before` it."""
         if not item:
-            raise self._refuse(message("entry {number} of {name} is empty", number=number, name=self.name))
+            raise self._refuse(message("Entry {number} of {name} is empty.", number=number, name=self.name))
         if _has_lone_surrogate(item):
-            raise self._refuse(message("{name} holds half a character (a lone surrogate), which cannot be sent", name=self.name))
+            raise self._refuse(message("{name} holds half a character (a lone surrogate), which cannot be sent.", name=self.name))
         if self.max_length is not None and len(item) > self.max_length:
             raise self._refuse(
                 message(
-                    "entry {number} of {name} has {length} characters; at most {limit} are permitted",
+                    "Entry {number} of {name} has {length} characters; at most {limit} are permitted.",
                     number=number, name=self.name, length=len(item), limit=self.max_length,
                 )
             )
         if item in before:
-            raise self._refuse(message("entry {number} of {name} is there already", number=number, name=self.name))
+            raise self._refuse(message("Entry {number} of {name} is there already.", number=number, name=self.name))
 
     def _refuse(self, reason: Message) -> ParameterError:
         return ParameterError(self.name, reason)
@@ -140,7 +140,7 @@ def check_parameters(specs: Iterable[ParameterSpec], values: Mapping[str, Any]) 
     table = {spec.name: spec for spec in specs}
     for name in values:
         if name not in table:
-            raise ParameterError(name, message("this endpoint has no parameter “{name}”", name=name))
+            raise ParameterError(name, message("This endpoint has no parameter “{name}”.", name=name))
     return {name: spec.check(values[name]) for name, spec in table.items() if values.get(name) is not None}
 
 

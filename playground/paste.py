@@ -129,7 +129,7 @@ def read_paste(text: str, parameters: tuple[ParameterSpec, ...] = qianfan.PARAME
             message("Paste a curl command, a JSON body, or code that calls the service, from its first line on."),
         )
     if prompt is not None and not isinstance(prompt, str):
-        raise ParameterError("prompt", message("{name} must be text", name="prompt"))
+        raise ParameterError("prompt", message("{name} must be text.", name="prompt"))
     if prompt:
         check_prompt(prompt, prompt_limit)
     return Filled(

@@ -7,6 +7,7 @@ from typing import Any
 
 from playground.completion import Ending, Sentence
 from playground.language import Translate
+from playground.loops import loop_advice
 from playground.message import Message
 from playground.redaction import redact
 from playground.run import Run
@@ -29,6 +30,14 @@ def row(sentence: Sentence) -> list[Any]:
     while len(parts) > 2 and parts[-1] is None:
         parts.pop()
     return parts
+
+
+def loop_words(run: Run, translate: Translate) -> dict[str, Any] | None:
+    """Return the loop a run's text has fallen into, with what would help; `None` if it has not."""
+    found = run.loop
+    if found is None:
+        return None
+    return {"span": found.span[:80], "times": found.times, "advice": loop_advice(run.request.parameters).render(translate)}
 
 
 def outcome(run: Run, translate: Translate) -> dict[str, Any]:
@@ -62,6 +71,7 @@ def outcome(run: Run, translate: Translate) -> dict[str, Any]:
         "ban_round": safety.ban_round,
         "truncated": any(sentence.is_truncated for sentence in sentences),
         "finish_reason": next((sentence.finish_reason for sentence in reversed(sentences) if sentence.finish_reason), None),
+        "loop": loop_words(run, translate),
         "attempts": run.exchange.attempts,
         "request_id": run.exchange.request_id,
         "rate_limits": run.exchange.rate_limits,

@@ -15,7 +15,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from playground.language import translator
-from playground.report import outcome, row
+from playground.loops import Loop
+from playground.report import loop_words, outcome, row
 from playground.run import Run
 from playground.service import service
 
@@ -80,6 +81,7 @@ async def _follow(run: Run, offset: int, language: str) -> AsyncIterator[bytes]:
     cease = run.follow(changed)
     _open_streams += 1
     place = 0
+    looped: Loop | None = None
     try:
         yield b"retry: 500\n\n"
         while True:
@@ -89,6 +91,9 @@ async def _follow(run: Run, offset: int, language: str) -> AsyncIterator[bytes]:
             if run.place != place:
                 place = run.place
                 yield f"event: place\ndata: {place}\n\n".encode()
+            if run.loop is not None and run.loop != looped and ending is None:
+                looped = run.loop
+                yield b"event: loop\ndata: %s\n\n" % _compact(loop_words(run, translator(language)))
             if fresh:
                 parts = []
                 for sentence in fresh:

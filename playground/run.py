@@ -15,6 +15,7 @@ from playground.client import Client, Exchange
 from playground.completion import CompletionRequest, Ending, Safety, Sentence, Usage, final_usage, overall_safety
 from playground.endpoints import Endpoint
 from playground.errors import EndpointError, LimitReached, PlaygroundError, StreamInterrupted
+from playground.loops import Loop, LoopDetector
 from playground.message import Message, message
 from playground.settings import Limits
 from playground.wire import Cancel, Cancelled
@@ -30,8 +31,8 @@ class Run:
     """A request and its outcome. Reading attributes is safe from any thread; sentences are only ever appended.
 
     `id` is 128 random bits and the only way to the run. `ending` is `None` while it runs; `reason` says why it was
-    stopped, `error` why it failed or was cut, `place` how many wait before it in an endpoint's queue. Times are seconds
-    since it began, `started` is wall-clock time.
+    stopped, `error` why it failed or was cut, `place` how many wait before it in an endpoint's queue, `loop`
+    what its text has come to repeat. Times are seconds since it began, `started` is wall-clock time.
     """
 
     def __init__(self, endpoint: Endpoint, request: CompletionRequest, visitor: str, limits: Limits) -> None:
@@ -46,11 +47,13 @@ class Run:
         self.error: EndpointError | None = None
         self.reason: Message | None = None
         self.place = 0
+        self.loop: Loop | None = None
         self.ended_after: float | None = None
         self.last_watched = time.monotonic()
         self._limits = limits
         self._began = time.monotonic()
         self._length = 0
+        self._loops = LoopDetector()
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._cancel = Cancel()
@@ -140,6 +143,7 @@ class Run:
             if sentence.queue_place is None:
                 self.sentences.append(replace(sentence, arrived=time.monotonic() - self._began))
                 self._length += len(sentence.text)
+                self.loop = self._loops.feed(sentence.text) or self.loop
         self._tell()
         if self._length > self._limits.text:
             self.stop(TOO_LONG)
@@ -199,6 +203,12 @@ class Runs:
         """Return the run with this id, if it is still here."""
         with self._lock:
             return self._runs.get(run_id)
+
+    def keep(self, run: Run) -> None:
+        """Make a run reachable again that somebody still holds; it was forgotten here after a time unwatched."""
+        run.touch()
+        with self._lock:
+            self._runs.setdefault(run.id, run)
 
     def close(self) -> None:
         """Stop everything that runs."""

@@ -129,7 +129,7 @@ def test_stops_are_added_counted_refused_and_removed():
     assert page.button(key="add-stop").disabled
     words = said(page).replace("\\", "")
     assert "4 / 4" in words and "⏎⏎ · 2 / 20" in words
-    assert "entry 3 of stop has 21 characters; at most 20 are permitted" in words and "entry 4 of stop is there already" in words
+    assert "Entry 3 of stop has 21 characters; at most 20 are permitted" in words and "Entry 4 of stop is there already" in words
     page.button(key=f"remove-{stops()[1].key}").click().run()
     assert [one.value for one in stops()] == ["\\n\\n", "x" * 21, "END"]
     assert "is there already" not in said(page)

@@ -64,12 +64,12 @@ def test_a_forbidden_value_is_refused_by_name(name, value):
 @pytest.mark.parametrize(
     ("stop", "reason"),
     [
-        ([""], "entry 1 of stop is empty"),
-        (["a", ""], "entry 2 of stop is empty"),
-        (["a", "b", "a"], "entry 3 of stop is there already"),
-        (["x" * 21], "entry 1 of stop has 21 characters; at most 20 are permitted"),
-        (["a", "中" * 21], "entry 2 of stop has 21 characters; at most 20 are permitted"),
-        (["😀" * 21], "entry 1 of stop has 21 characters; at most 20 are permitted"),
+        ([""], "Entry 1 of stop is empty"),
+        (["a", ""], "Entry 2 of stop is empty"),
+        (["a", "b", "a"], "Entry 3 of stop is there already"),
+        (["x" * 21], "Entry 1 of stop has 21 characters; at most 20 are permitted"),
+        (["a", "中" * 21], "Entry 2 of stop has 21 characters; at most 20 are permitted"),
+        (["😀" * 21], "Entry 1 of stop has 21 characters; at most 20 are permitted"),
         (["a", "b", "c", "d", "e"], "stop has 5 entries; at most 4 are permitted"),
     ],
     ids=["empty", "second empty", "duplicate", "ASCII 21", "CJK 21", "astral 21", "five"],

@@ -1,12 +1,14 @@
 """The sheet: the prompt as it is typed, the answer growing after it, Run that becomes Stop, and what is known of the run.
 
 The one JavaScript component. It follows a run over the events route by itself, each sentence crossing once, so neither a
-rerun nor a lost websocket costs text. The text is only ever set as text, never as markup. It tells the page four things:
-`draft` (the prompt, when typing pauses), `run` (asked for, with the prompt as it stands), `ended` (a run's id, once),
-and `unreachable` (a run's id whose route does not answer), after which the page hands it the rows as `data`.
+rerun nor a lost websocket costs text. The text is only ever set as text, never as markup. What it tells the page stands
+in `Actions`: `draft` (the prompt, when typing pauses), `run` (asked for, with the prompt as it stands), `move` (undo or
+redo), `ended` (a run's id, once), `presets` (what the browser has kept), and `unreachable` (a run whose route does not
+answer), after which the page hands it the rows as `data`; `stop` is told only where the stop route does not answer.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,12 @@ import streamlit as st
 from components.text import _, language, say
 from playground.errors import PlaygroundError
 from playground.language import translator
+from playground.presets import Preset, export_presets
+from playground.providers.qianfan import estimate_tokens
 from playground.report import outcome, row
 from playground.run import Run
+from playground.stop_simulator import Cut
+from playground.stops import draw
 
 _HERE = Path(__file__).parent
 
@@ -28,16 +34,33 @@ _mount = st.components.v2.component(
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Actions:
+    """What the page does when the sheet tells it something; each finds what was told in the component's state."""
+
+    run: Callable[[], None]
+    draft: Callable[[], None]
+    ended: Callable[[], None]
+    unreachable: Callable[[], None]
+    stop: Callable[[], None]
+    move: Callable[[], None]
+    presets: Callable[[], None]
+
+
 def run_view(
-    *, key: str, prompt: str, revision: int, run: Run | None, refusal: PlaygroundError | None, with_rows: bool,
-    on_run: Callable[[], None], on_draft: Callable[[], None], on_ended: Callable[[], None], on_unreachable: Callable[[], None],
-    on_stop: Callable[[], None],
+    *, key: str, prompt: str, revision: int, run: Run | None, refusal: PlaygroundError | None, with_rows: bool, cuts: Sequence[Cut],
+    standing: tuple[int, int], can_move: tuple[bool, bool], presets: Sequence[Preset] | None, actions: Actions,
 ) -> Any:
-    """Draw the sheet. A higher `revision` replaces what is typed by `prompt`. `with_rows` hands the run's text over as data."""
+    """Draw the sheet. A higher `revision` replaces what is typed by `prompt`. `with_rows` hands the run's text over as data.
+
+    `cuts` are marked in the answer. `standing` is which answer of how many is shown, `can_move` whether there is an undo
+    and a redo. `presets` are kept in the browser; `None` asks for what it has kept.
+    """
     base = (st.get_option("server.baseUrlPath") or "").strip("/")
     data = {
         "prompt": prompt,
         "revision": revision,
+        "estimate": _("≈ {count} tokens").format(count=estimate_tokens(prompt)),
         "language": language(),
         "labels": _labels(),
         "refusal": None if refusal is None else {"message": say(refusal.message), "remedy": say(refusal.remedy) if refusal.remedy else None},
@@ -50,13 +73,37 @@ def run_view(
             "prompt": run.request.prompt if run.request.prompt != prompt else None,
             "path": f"{'/' + base if base else ''}/runs/{run.id}",
         },
+        "marks": _marks(run.text, cuts) if run is not None and cuts else [],
+        "standing": list(standing),
+        "can_move": list(can_move),
+        "presets": None if presets is None else export_presets(presets),
         "rows": [row(sentence) for sentence in list(run.sentences)] if run is not None and with_rows else None,
         "outcome": outcome(run, translator(language())) if run is not None and with_rows and run.ending else None,
     }
     return _mount(
-        key=key, data=data, on_run_change=on_run, on_draft_change=on_draft, on_ended_change=on_ended,
-        on_unreachable_change=on_unreachable, on_stop_change=on_stop,
+        key=key, data=data, on_run_change=actions.run, on_draft_change=actions.draft, on_ended_change=actions.ended,
+        on_unreachable_change=actions.unreachable, on_stop_change=actions.stop, on_move_change=actions.move, on_presets_change=actions.presets,
     )
+
+
+def _marks(text: str, cuts: Sequence[Cut]) -> list[list[Any]]:
+    """The cuts that do not overlap an earlier one, in the browser's units (UTF-16), each with its tooltip."""
+    marks: list[list[Any]] = []
+    reached = 0
+    for cut in sorted(cuts, key=lambda cut: cut.start):
+        if cut.start < reached:
+            continue
+        reached = cut.end
+        start = _units(text[: cut.start])
+        words = _("“{stop}” would stop here, in sentence {number}").format(stop=draw(cut.stop), number=cut.sentence + 1)
+        if cut.seam:
+            words += " " + _("(across a seam)")
+        marks.append([start, start + _units(cut.stop), words])
+    return marks
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _labels() -> dict[str, str]:
@@ -64,6 +111,17 @@ def _labels() -> dict[str, str]:
         "prompt": _("Prompt"),
         "placeholder": _("Type the text that the model should continue…"),
         "run": _("Run"),
+        "again": _("Run again"),
+        "continue": _("Continue"),
+        "continue_help": _("The answer becomes part of the prompt, and the model goes on from there"),
+        "undo": _("Undo: the answer before"),
+        "redo": _("Redo: the answer after"),
+        "standing": _("{place} of {count}"),
+        "estimate_help": _("An estimate by the documented rule: Chinese characters + 1.3 × words"),
+        "mono": _("Monospace"),
+        "wrap": _("Wrap lines"),
+        "loop": _("The text repeats “{span}” ({times} times in a row)."),
+        "stop_now": _("Stop now"),
         "stop": _("Stop"),
         "stopping": _("Stopping…"),
         "copy": _("Copy the answer"),

@@ -8,6 +8,8 @@ const DRAFT_MS = 400;
 const OPEN_MS = 8000;
 const TRIES = 2;
 const STORE = "playground-draft";
+const PRESETS = "playground-presets";
+const LOOKS = "playground-looks";
 const views = new WeakMap();
 
 export default function (component) {
@@ -30,8 +32,46 @@ function element(tag, className, parent, text) {
   return made;
 }
 
+// Line drawings of our own on a grid of 24, so that no font has to know a sign.
+const ICONS = {
+  undo: "M9 14 4 9l5-5M4 9h10a6 6 0 0 1 0 12h-3",
+  redo: "m15 14 5-5-5-5M20 9H10a6 6 0 0 0 0 12h3",
+  copy: "M9 9h11v11H9zM5 15H4V4h11v1",
+  copied: "m5 13 5 5L20 7",
+  wrap: "M4 6h16M4 12h13a3 3 0 0 1 0 6h-4m2-2-2 2 2 2M4 18h5",
+  mono: "m8 7-5 5 5 5m8-10 5 5-5 5",
+};
+
+function icon(name) {
+  const space = "http://www.w3.org/2000/svg";
+  const drawing = document.createElementNS(space, "svg");
+  drawing.setAttribute("viewBox", "0 0 24 24");
+  drawing.setAttribute("aria-hidden", "true");
+  const line = document.createElementNS(space, "path");
+  line.setAttribute("d", ICONS[name]);
+  drawing.append(line);
+  return drawing;
+}
+
 function fill(label, values) {
   return label.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
+// Storage may be shut in private windows, or full: then nothing is kept beyond the session.
+function recall(storage, key) {
+  try {
+    return storage.getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+function remember(storage, key, text) {
+  try {
+    storage.setItem(key, text);
+  } catch {
+    // kept in the session only
+  }
 }
 
 const seconds = (ms) => (ms / 1000).toFixed(ms < 9995 ? 2 : 1);
@@ -70,18 +110,30 @@ class View {
     this.caret = element("span", "caret", mirror);
     this.caret.setAttribute("aria-hidden", "true");
     new ResizeObserver(() => this.unite()).observe(this.answer.parentElement);
-    this.jump = element("button", "jump", sheet);
-    this.jump.type = "button";
+    this.jump = this.button("jump", sheet);
+    this.estimate = element("span", "estimate", sheet);
     const bar = element("div", "bar", root);
-    this.go = element("button", "go", bar);
-    this.go.type = "button";
+    this.go = this.button("go", bar);
     this.goText = element("span", "", this.go);
     this.goKey = element("kbd", "", this.go);
+    this.onward = this.button("onward", bar);
+    this.undo = this.button("quiet icon undo", bar, "undo");
+    this.standing = element("span", "standing", bar);
+    this.redo = this.button("quiet icon redo", bar, "redo");
     element("span", "spring", bar);
-    this.copy = element("button", "quiet copy", bar);
-    this.copy.type = "button";
+    this.looks = {};
+    for (const name of ["mono", "wrap"]) {
+      this.looks[name] = this.button(`quiet icon look-${name}`, bar, name);
+      this.looks[name].onclick = () => this.look(name, !this.root.classList.contains(name));
+    }
+    this.copy = this.button("quiet icon copy", bar, "copy");
     this.refusal = element("div", "note refusal", root);
     this.refusal.setAttribute("role", "alert");
+    this.loopNote = element("div", "note loop", root);
+    this.loopNote.setAttribute("role", "status");
+    this.loopWords = element("div", "", this.loopNote);
+    this.stopNow = this.button("", this.loopNote);
+    this.loopNote.hidden = true;
     this.status = element("div", "status", root);
     this.status.setAttribute("role", "status");
     this.note = element("div", "note outcome", root);
@@ -106,7 +158,7 @@ class View {
     this.scroll.addEventListener("scroll", () => {
       const { scrollTop, clientHeight, scrollHeight } = this.scroll;
       this.followsEnd = scrollTop + clientHeight >= scrollHeight - 30;
-      this.mark();
+      this.showFollow();
     }, { passive: true });
     this.scroll.addEventListener("mousedown", (event) => {
       if (event.target === this.scroll || event.target === stack) {
@@ -121,22 +173,44 @@ class View {
     this.jump.onclick = () => {
       this.followsEnd = true;
       this.toEnd();
-      this.mark();
+      this.showFollow();
     };
     this.go.onclick = () => (this.going() ? this.stop() : this.ask());
     this.copy.onclick = () => this.copyAnswer();
+    this.onward.onclick = () => this.ask("continue");
+    this.undo.onclick = () => this.move(-1);
+    this.redo.onclick = () => this.move(1);
+    this.stopNow.onclick = () => this.stop();
+    const looks = JSON.parse(recall(localStorage, LOOKS) ?? '{"mono":false,"wrap":true}');
+    for (const name of ["mono", "wrap"]) this.look(name, Boolean(looks[name]));
+  }
+
+  button(className, parent, drawing) {
+    const made = element("button", className, parent);
+    made.type = "button";
+    if (drawing) made.append(icon(drawing));
+    return made;
+  }
+
+  look(name, on) {
+    this.root.classList.toggle(name, on);
+    this.looks[name].setAttribute("aria-pressed", String(on));
+    const both = { mono: this.root.classList.contains("mono"), wrap: this.root.classList.contains("wrap") };
+    remember(localStorage, LOOKS, JSON.stringify(both));
+    if (this.outcome) this.unite(this.answer.textContent);
   }
 
   update(component) {
     const { data } = component;
     this.component = component;
+    this.data = data;
     this.labels = data.labels;
     this.language = data.language;
     this.dress();
     if (data.revision > this.revision) {
       const first = this.revision === -1;
       this.revision = data.revision;
-      const kept = first && data.revision === 1 && !data.run ? this.stored() : null;
+      const kept = first && data.revision === 1 && !data.run ? recall(sessionStorage, STORE) : null;
       this.setPrompt(kept ?? data.prompt);
       if (kept !== null && kept !== data.prompt) this.sendDraft();
     }
@@ -144,7 +218,23 @@ class View {
     this.asked = data.refusal ? null : this.asked;
     if ((data.run?.id ?? null) !== (this.run?.id ?? null)) this.begin(data.run, Boolean(data.rows));
     if (data.rows) this.take(data.rows, data.outcome);
+    this.estimate.textContent = data.estimate;
+    this.mark(data.marks);
+    this.keepPresets(data.presets);
     this.paintState();
+  }
+
+  keepPresets(presets) {
+    if (presets === null) {
+      if (this.askedPresets) return;
+      this.askedPresets = true;
+      const kept = recall(localStorage, PRESETS);
+      // What is told while the sheet is being mounted may go unheard.
+      if (kept) setTimeout(() => this.component.setStateValue("presets", kept), 300);
+    } else if (presets !== this.presets) {
+      this.presets = presets;
+      remember(localStorage, PRESETS, presets);
+    }
   }
 
   dress() {
@@ -154,7 +244,14 @@ class View {
     this.prompt.setAttribute("aria-label", labels.prompt);
     this.answer.setAttribute("aria-label", labels.answer);
     this.runKey = mac ? "⌘ ⏎" : "Ctrl ⏎";
-    this.copy.textContent = labels.copy;
+    this.onward.textContent = labels.continue;
+    this.onward.title = labels.continue_help;
+    this.estimate.title = labels.estimate_help;
+    this.stopNow.textContent = labels.stop_now;
+    for (const [made, label] of [[this.undo, "undo"], [this.redo, "redo"], [this.looks.mono, "mono"], [this.looks.wrap, "wrap"], [this.copy, "copy"]]) {
+      made.title = labels[label];
+      made.setAttribute("aria-label", labels[label]);
+    }
     this.jump.textContent = `↓ ${labels.follow}`;
     this.tabs.table.textContent = labels.table;
     this.tabs.timeline.textContent = labels.timeline;
@@ -167,13 +264,13 @@ class View {
   setPrompt(text) {
     this.prompt.value = text;
     this.typed.textContent = text;
-    this.draft = text;
-    this.store(text);
+    this.draft = this.given = text;
+    remember(sessionStorage, STORE, text);
   }
 
   edited() {
     this.typed.textContent = this.prompt.value;
-    this.store(this.prompt.value);
+    remember(sessionStorage, STORE, this.prompt.value);
     this.paintState();
     clearTimeout(this.draftTimer);
     this.draftTimer = setTimeout(() => this.sendDraft(), DRAFT_MS);
@@ -184,22 +281,6 @@ class View {
     if (this.prompt.value === this.draft) return;
     this.draft = this.prompt.value;
     this.component.setStateValue("draft", this.draft);
-  }
-
-  stored() {
-    try {
-      return sessionStorage.getItem(STORE);
-    } catch {
-      return null;
-    }
-  }
-
-  store(text) {
-    try {
-      sessionStorage.setItem(STORE, text);
-    } catch {
-      // private mode or full: the draft lives in the session only
-    }
   }
 
   // Run and Stop
@@ -216,19 +297,34 @@ class View {
     } else if (event.key === "Escape" && this.going() && !document.querySelector("[role=listbox], [role=dialog], [role=menu]")) {
       event.preventDefault();
       this.stop();
+    } else if ((event.ctrlKey || event.metaKey) && /^[zy]$/i.test(event.key)) {
+      // What was typed is undone first, by the browser; where nothing was typed since, the answers are.
+      const where = event.composedPath()[0];
+      const typing = where instanceof HTMLElement && where.matches("input, textarea");
+      if (typing && (where !== this.prompt || this.prompt.value !== this.given)) return;
+      const forth = event.key.toLowerCase() === "y" || event.shiftKey;
+      if ((forth ? this.redo : this.undo).disabled) return;
+      event.preventDefault();
+      this.move(forth ? 1 : -1);
     }
+  }
+
+  move(steps) {
+    clearTimeout(this.draftTimer);
+    this.draft = this.prompt.value;
+    this.component.setTriggerValue("move", { steps, prompt: this.draft, at: Date.now() });
   }
 
   going() {
     return Boolean(this.asked) || (this.run !== null && this.outcome === null);
   }
 
-  ask() {
+  ask(mode = "run") {
     if (this.going()) return;
     clearTimeout(this.draftTimer);
-    this.draft = this.prompt.value;
+    this.draft = this.given = this.prompt.value;
     this.asked = Date.now();
-    this.component.setTriggerValue("run", { prompt: this.draft, at: this.asked });
+    this.component.setTriggerValue("run", { prompt: this.draft, mode, at: this.asked });
     this.paintState();
   }
 
@@ -264,6 +360,8 @@ class View {
     this.unite("");
     this.live.textContent = "";
     this.say(this.note, []);
+    this.sayLoop(null);
+    this.marks = "[]";
     this.followsEnd = true;
     this.drawnRows = 0;
     this.grid.textContent = "";
@@ -292,6 +390,7 @@ class View {
       this.place = Number(event.data);
       this.paintState();
     });
+    this.source.addEventListener("loop", (event) => this.sayLoop(JSON.parse(event.data)));
     this.source.onerror = () => {
       // It reconnects by itself, and where the route was reached before, for as long as it takes.
       if (this.source?.readyState === EventSource.CLOSED || (!this.reached && ++tries >= TRIES)) this.giveUp();
@@ -342,6 +441,7 @@ class View {
       if (error.words) lines.push(fill(this.labels.service_words, { words: error.words }));
       if (facts.length) lines.push(facts.join(" · "));
     } else if (reason) lines.push(reason);
+    this.sayLoop(outcome.loop);
     this.note.classList.toggle("bad", outcome.ending === "failed");
     this.say(this.note, lines);
     this.speak(true);
@@ -371,9 +471,30 @@ class View {
     const width = this.answer.parentElement.clientWidth;
     if (text === undefined && (width === this.width || this.answer.childNodes.length < 2)) return;
     this.width = width;
-    this.tail = document.createTextNode(text ?? this.answer.textContent);
-    this.answer.replaceChildren(this.tail);
+    const rest = text ?? this.answer.textContent;
+    const nodes = [];
+    let reached = 0;
+    for (const [start, end, words] of this.outcome ? JSON.parse(this.marks ?? "[]") : []) {
+      nodes.push(this.stretch(rest.slice(reached, start), reached > 0));
+      nodes.push(Object.assign(element("mark", "", null, rest.slice(start, end)), { title: words }));
+      reached = end;
+    }
+    if (reached) nodes.push(this.stretch(rest.slice(reached), true));
+    else nodes.push((this.tail = document.createTextNode(rest)));
+    this.answer.replaceChildren(...nodes);
     this.answer.after(this.caret);
+  }
+
+  stretch(text, beyond) {
+    return beyond ? element("span", "beyond", null, text) : document.createTextNode(text);
+  }
+
+  // Where the stop list would have cut a whole answer; what lies behind the first cut is dimmed. The text stays the same.
+  mark(marks) {
+    const wanted = JSON.stringify(marks);
+    if (!this.outcome || wanted === this.marks) return;
+    this.marks = wanted;
+    this.unite(this.answer.textContent);
   }
 
   split() {
@@ -411,8 +532,16 @@ class View {
     this.scroll.scrollTop = this.scroll.scrollHeight;
   }
 
-  mark() {
+  showFollow() {
     this.root.classList.toggle("loose", this.going() && !this.followsEnd);
+  }
+
+  sayLoop(loop) {
+    this.loopNote.hidden = !loop;
+    if (!loop) return;
+    const span = loop.span.replace(/[\n\t\r]/g, (one) => drawn[one].trim());
+    this.say(this.loopWords, [fill(this.labels.loop, { span, times: loop.times }), loop.advice]);
+    this.stopNow.hidden = !this.going();
   }
 
   speak(ended) {
@@ -430,9 +559,18 @@ class View {
     root.classList.toggle("going", going);
     const stale = this.run !== null && !going && this.prompt.value !== this.sentPrompt;
     root.classList.toggle("stale", stale);
-    this.mark();
+    this.showFollow();
     this.prompt.readOnly = going;
-    this.goText.textContent = going ? `■ ${this.stopping ? labels.stopping : labels.stop}` : `▶ ${labels.run}`;
+    const again = this.run !== null && !stale;
+    this.goText.textContent = going ? `■ ${this.stopping ? labels.stopping : labels.stop}` : `▶ ${again ? labels.again : labels.run}`;
+    const { standing, can_move } = this.data ?? { standing: [0, 0], can_move: [false, false] };
+    this.onward.hidden = going || !this.rows.length || stale;
+    this.undo.disabled = going || !can_move[0];
+    this.redo.disabled = going || !can_move[1];
+    const several = standing[1] > 0;
+    this.undo.hidden = this.redo.hidden = this.standing.hidden = !several;
+    if (several) this.standing.textContent = fill(labels.standing, { place: standing[0], count: standing[1] });
+    this.stopNow.hidden = !going;
     this.goKey.textContent = going ? "Esc" : this.runKey;
     this.go.disabled = Boolean(going && (this.stopping || !this.run));
     this.copy.disabled = this.rows.length === 0;
@@ -517,8 +655,9 @@ class View {
       document.execCommand("copy");
       box.remove();
     }
-    this.copy.textContent = this.labels.copied;
-    setTimeout(() => (this.copy.textContent = this.labels.copy), 1500);
+    this.copy.replaceChildren(icon("copied"));
+    this.live.textContent = this.labels.copied;
+    setTimeout(() => this.copy.replaceChildren(icon("copy")), 1500);
   }
 
   // Details
@@ -555,7 +694,7 @@ class View {
     const { labels, rows } = this;
     const [text, ms, prompt, completion, total, verdict] = rows[place];
     const line = element("tr", "", this.tableBody);
-    element("td", "", line, String(place));
+    element("td", "", line, String(place + 1));
     element("td", "", line, `${seconds(ms)} s`);
     element("td", "", line, place ? `+${seconds(ms - rows[place - 1][1])} s` : "");
     element("td", "", line, String([...text].length));

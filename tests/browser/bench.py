@@ -120,8 +120,8 @@ class Bench:
         return self
 
     def box(self, name: str) -> Locator:
-        """A parameter's box; disabled while it is switched off."""
-        return self.group(name).get_by_role("textbox", name=name)
+        """A parameter's box; disabled while it is switched off. A replaced one lingers for a moment, after the new one."""
+        return self.group(name).get_by_role("textbox", name=name).first
 
     def typed(self, name: str, value: str) -> "Bench":
         """Type a value and leave the box."""
@@ -137,8 +137,8 @@ class Bench:
         return self
 
     def slider(self, name: str) -> Locator:
-        """The handle of a parameter's slider: the browser's own, hidden input."""
-        return self.group(name).get_by_role("slider")
+        """The handle of a parameter's slider: the browser's own, hidden input. A replaced one lingers for a moment, after the new one."""
+        return self.group(name).get_by_role("slider").first
 
     def stops(self) -> Locator:
         """The boxes of the stop list."""
@@ -158,7 +158,7 @@ class Bench:
     def remove_stop(self, number: int) -> "Bench":
         """Remove an entry, counted from 1."""
         count = self.stops().count()
-        self.group("stop").locator("[class*=st-key-remove-stop] button").nth(number - 1).click()
+        self.group("stop").locator("[class*=st-key-remove-stop] button:visible").nth(number - 1).click()
         expect(self.stops()).to_have_count(count - 1)
         return self
 

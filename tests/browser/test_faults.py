@@ -35,6 +35,7 @@ EXPECTED: dict[str, tuple[str, str | None, str]] = {
     "slow": ("Stopped", None, "Stopped by you."),
     "silent": ("Stopped", "", "Stopped by you."),
     "endless": ("Stopped", None, "Stopped by you."),
+    "loop": ("Stopped", None, "Stopped by you."),
 }
 
 

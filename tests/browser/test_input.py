@@ -62,6 +62,8 @@ def test_slider_and_box_stay_in_step(bench: Bench):
     expect(bench.box("temperature")).to_have_value("0.71")
     bench.typed("temperature", "0.2")
     expect(bench.slider("temperature")).to_have_value("0.2")
+    expect(bench.group("temperature").get_by_role("slider")).to_have_count(1)
+    expect(bench.group("temperature").get_by_role("textbox")).to_have_count(1)
 
 
 def test_a_value_typed_in_haste_is_not_undone_by_the_slider(bench: Bench):
@@ -81,16 +83,16 @@ def test_a_value_typed_in_haste_is_not_undone_by_the_slider(bench: Bench):
 
 
 REFUSED = [
-    ("temperature", "0", "greater than 0, at most 1"),
-    ("temperature", "1.01", "greater than 0, at most 1"),
+    ("temperature", "0", "must be greater than 0, at most 1"),
+    ("temperature", "1.01", "must be greater than 0, at most 1"),
     ("temperature", "NaN", "finite number"),
     ("temperature", "inf", "finite number"),
     ("temperature", "abc", "“abc” is not a number"),
     ("temperature", "", "Type a value, or switch it off."),
-    ("top_p", "-0.1", "from 0 to 1"),
-    ("top_k", "0", "whole numbers from 1"),
+    ("top_p", "-0.1", "must be from 0 to 1"),
+    ("top_k", "0", "must be whole numbers from 1"),
     ("top_k", "2.5", "“2.5” is not a whole number"),
-    ("penalty_score", "2.01", "from 1 to 2"),
+    ("penalty_score", "2.01", "must be from 1 to 2"),
 ]
 
 
@@ -106,7 +108,7 @@ def test_a_number_out_of_bounds_is_refused_beside_its_box_and_never_sent(bench: 
         assert bench.box(name).input_value() == value, "what was typed is never changed"
         bench.run().wait_refused(re.compile(name if value else f"{name} is switched on but has no value"))
         bench.typed(name, "1")
-        expect(bench.group(name)).not_to_contain_text(words)
+        expect(bench.group(name)).not_to_contain_text(re.compile("Nothing is sent|Type a value"))
     assert emulator.entries() == []
     bench.run().wait_ended()
     expect(bench.refusal).to_be_empty()
@@ -170,6 +172,6 @@ def test_markup_is_shown_as_text(bench: Bench):
     assert bench.echoed()["body"]["prompt"] == text
     bench.page.get_by_role("button", name="Sentences and usage").click()
     expect(bench.sheet.locator("tbody tr").first).to_be_visible()
-    assert bench.sheet.locator("img, script, svg").count() == 0
+    assert bench.sheet.locator("img, script, [onload]").count() == 0
     assert bench.group("stop").locator("b, em").count() == 0
     assert not [url for url in asked if "pixel" in url or url.endswith("/x")]

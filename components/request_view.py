@@ -1,0 +1,110 @@
+"""Beside the form: the exact request, the same request as code, and the way back from code to the form.
+
+All three stand on one object, the body that is sent. Nothing here holds a secret: credentials are named, never shown.
+"""
+
+import json
+from dataclasses import replace
+
+import streamlit as st
+
+from components import state
+from components.parameter_panel import put_values, read_values
+from components.text import _, plain, say
+from playground.completion import CompletionRequest
+from playground.endpoints import Endpoint
+from playground.errors import ParameterError
+from playground.export import LANGUAGES, export, target_of
+from playground.paste import read_paste
+from playground.providers import qianfan
+from playground.service import service
+
+VIEWS = ("request", "code", "paste")
+
+
+def request_view(endpoint: Endpoint) -> None:
+    """Draw the chosen view; none is open until it is wanted."""
+    titles = {"request": _("Exact request"), "code": _("Code"), "paste": _("Paste to fill")}
+    chosen = st.segmented_control(
+        _("Request"), VIEWS, format_func=titles.__getitem__, key=state.REQUEST_VIEW, persist_state="session", label_visibility="collapsed"
+    )
+    if chosen == "paste":
+        _paste(endpoint)
+        return
+    if chosen is None:
+        return
+    try:
+        request = CompletionRequest(prompt=st.session_state.get(state.PROMPT, ""), parameters=read_values(endpoint))
+        if chosen == "request":
+            _exact(endpoint, request)
+        else:
+            _code(endpoint, request)
+    except ParameterError as error:
+        st.caption(f":red[{plain(say(error.message))}]")
+
+
+def _exact(endpoint: Endpoint, request: CompletionRequest) -> None:
+    body = qianfan.body(request, endpoint.parameters)
+    auth = target_of(endpoint).auth
+    query = "?access_token=•••" if auth == "access_token" else ""
+    head = f"POST {endpoint.url}{query}" if endpoint.path else "POST …"
+    st.code(head, language=None, wrap_lines=True)
+    st.code(json.dumps(body, ensure_ascii=False, indent=2), language="json", wrap_lines=True)
+    left = [spec.name for spec in endpoint.parameters if spec.name not in body]
+    st.caption(_("**You send:** {names}").format(names=", ".join(f"`{name}`" for name in body if name != "stream")))
+    if left:
+        st.caption(_("**The endpoint decides:** {names}").format(names=", ".join(f"`{name}`" for name in left)))
+    added = ["`stream`", "`Content-Type`"] + (["`access_token`"] if auth == "access_token" else ["`x-bce-date`", "`Authorization`"])
+    st.caption(_("**The app adds:** {names}").format(names=", ".join(added)))
+
+
+def _code(endpoint: Endpoint, request: CompletionRequest) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        language = st.segmented_control(
+            _("Language"), list(LANGUAGES), format_func=lambda name: LANGUAGES[name][0], default="curl", key=state.CODE_LANGUAGE,
+            persist_state="session", required=True, label_visibility="collapsed",
+        )
+        ways = {"access_token": _("Access token"), "iam": _("IAM signature")}
+        auth = st.selectbox(
+            _("Authentication"), list(ways), format_func=ways.__getitem__, key=state.CODE_AUTH, persist_state="session",
+            label_visibility="collapsed", width=170,
+        )
+    target = replace(target_of(endpoint), auth=auth)
+    snippet = export(language, target, request, endpoint.parameters)
+    if snippet.install:
+        st.code(snippet.install, language="bash", wrap_lines=True)
+    st.code(snippet.text, language=LANGUAGES[language][1])
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(_("Download {name}").format(name=snippet.filename), snippet.text, snippet.filename, "text/plain", on_click="ignore")
+        st.caption(_("Keys are read from the environment; none is in the code."))
+
+
+def _paste(endpoint: Endpoint) -> None:
+    st.text_area(
+        _("Paste to fill"), key=state.PASTED, height=140, label_visibility="collapsed",
+        placeholder=_("Paste a curl command, a JSON body, Python, or code copied from here…"),
+    )
+    st.button(_("Fill the form"), on_click=_fill, args=(endpoint,), key="fill")
+    for kind, text in st.session_state.get(state.PASTE_WORDS, ()):
+        (st.error if kind == "error" else st.warning if kind == "dropped" else st.info)(plain(text))
+
+
+def _fill(endpoint: Endpoint) -> None:
+    """Read the paste and set the form; what could not be read leaves the form as it is."""
+    words: list[tuple[str, str]] = []
+    try:
+        filled = read_paste(str(st.session_state.get(state.PASTED, "")))
+    except ParameterError as error:
+        st.session_state[state.PASTE_WORDS] = [("error", " ".join(say(part) for part in (error.message, error.remedy) if part))]
+        return
+    if filled.endpoint_path:
+        match = next((row for row in service().endpoints.values() if row.path == filled.endpoint_path and row.off is None), None)
+        if match is not None:
+            st.session_state[state.ENDPOINT], endpoint = match.name, match
+    if filled.prompt is not None:
+        state.set_prompt(filled.prompt)
+    put_values(endpoint, {"stream": False, **filled.parameters})
+    words += [("dropped", say(text)) for text in filled.dropped] + [("note", say(text)) for text in filled.notes]
+    words.append(("note", _("The form is filled. Nothing was sent.")))
+    st.session_state[state.PASTE_WORDS] = words
+    st.session_state[state.PASTED] = ""
