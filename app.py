@@ -1,6 +1,5 @@
 """The ASGI entry that `streamlit run app.py` finds: the page, the run routes beside it, and the emulator's life. No logic."""
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,7 +24,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     settings = read_settings()
     model = Resident(settings.values)
     services = [local_service(lambda: model.engine(timeout=60), context=CONTEXT, length=model.length)] if model.wanted else []
-    with running(int(os.environ.get("PLAYGROUND_EMULATOR_PORT") or 0), options=Options(keep_bodies=False), services=services) as emulator:
+    with running(settings.emulator_port, options=Options(keep_bodies=False), services=services) as emulator:
         open_service(settings, emulator.base_url, model.look_up)
         model.start()
         yield

@@ -51,6 +51,7 @@ class Settings:
     timeouts: Timeouts = field(default_factory=Timeouts)
     retry: Retry = field(default_factory=Retry)
     limits: Limits = field(default_factory=Limits)
+    emulator_port: int = 0
     fault_endpoints: bool = False
     problems: tuple[ConfigurationError, ...] = ()
 
@@ -99,6 +100,7 @@ def read_settings(root: Path = ROOT, environ: Mapping[str, str] | None = None) -
             backoff=number("QIANFAN_LLM_API_RETRY_BACKOFF_FACTOR", Retry.backoff, 0),
         ),
         limits=limits,
+        emulator_port=number("PLAYGROUND_EMULATOR_PORT", 0, 0, True),
         fault_endpoints=values.get("PLAYGROUND_FAULT_ENDPOINTS", "").strip().lower() in ("1", "true", "yes", "on"),
         problems=tuple(problems),
     )

@@ -434,7 +434,7 @@ class View {
     const lines = [];
     if (error) {
       const facts = [
-        error.code !== null ? fill(this.labels.code, { code: error.code }) : null,
+        error.code !== null && !error.message.includes(String(error.code)) ? fill(this.labels.code, { code: error.code }) : null,
         error.request_id ? fill(this.labels.request_id, { id: error.request_id }) : null,
       ].filter(Boolean);
       lines.push(error.message, error.remedy);
@@ -443,6 +443,7 @@ class View {
     } else if (reason) lines.push(reason);
     this.sayLoop(outcome.loop);
     this.note.classList.toggle("bad", outcome.ending === "failed");
+    this.note.classList.toggle("calm", outcome.ending === "stopped");
     this.say(this.note, lines);
     this.speak(true);
     this.paintState();
@@ -629,9 +630,10 @@ class View {
       else if (prompt === null) parts.push(["", fill(labels.tokens_total, { total })]);
       else parts.push(["", fill(labels.tokens, { prompt, completion, total })]);
     }
-    if (time > 0 && outcome?.tokens?.[1] && !outcome.lower_bound)
+    if (time < 0.3) return; // too short to measure a speed
+    if (outcome?.tokens?.[1] && !outcome.lower_bound)
       parts.push(["", fill(labels.speed, { figure: (outcome.tokens[1] / time).toFixed(1) })]);
-    else if (time > 0.2) {
+    else {
       const characters = outcome ? outcome.characters : this.characters;
       parts.push(["", fill(labels.speed_characters, { figure: Math.round(characters / time) })]);
     }
