@@ -19,8 +19,10 @@ def endpoint_selector() -> Endpoint:
 
     def label(name: str) -> str:
         row = endpoints[name]
-        mark = "●" if row.off is None else "○"
-        words = [row.title, _(row.group)] + ([] if row.off is None else [_("off")])
+        # One that is being fetched counts as ready: the page would go on showing the label it had when it was chosen.
+        ready = row.off is None or row.fetched is not None
+        mark = "●" if ready else "○"
+        words = [row.title, _(row.group)] + ([] if ready else [_("off")])
         return f"{mark} {' · '.join(words)}"
 
     st.selectbox(
