@@ -14,6 +14,7 @@ from playground.local import LocalModel
 from playground.message import N_, Message, message
 from playground.parameters import ParameterSpec
 from playground.providers import qianfan
+from playground.providers.provider import Provider
 from playground.redaction import Secret
 from playground.settings import Settings
 
@@ -53,7 +54,8 @@ FAULTS: Mapping[str, str] = {
 class Endpoint:
     """One row of the selector. `off` says why it cannot be used; such a row is shown and never sent to.
 
-    `path` is the published address of the service; `prompt_limit` is in characters; `fetched` is (bytes here, bytes in
+    `path` is the published address of the service, `model` the name its requests carry where the wire has one;
+    `prompt_limit` is in characters; `fetched` is (bytes here, bytes in
     all) while a model is on its way to this computer.
     """
 
@@ -63,7 +65,9 @@ class Endpoint:
     note: Message
     base_url: str = ""
     path: str = ""
+    model: str = ""
     credentials: Credentials | None = None
+    provider: Provider = qianfan.PROVIDER
     parameters: tuple[ParameterSpec, ...] = qianfan.PARAMETERS
     prompt_limit: int = PROMPT_LIMIT
     advises_one_of_temperature_and_top_p: bool = False
@@ -74,7 +78,7 @@ class Endpoint:
     @property
     def url(self) -> str:
         """The completion URL, without any credential."""
-        return qianfan.completion_url(self.base_url, self.path)
+        return self.provider.completion_url(self.base_url, self.path)
 
 
 def build_endpoints(settings: Settings, emulator_url: str | None) -> dict[str, Endpoint]:

@@ -22,7 +22,7 @@ PRODUCT = ("app", "components", "emulator", "local_model", "pages", "playground"
 FLOORS = (
     ("message", "errors", "redaction", "completion", "parameters", "stops", "local"),
     ("wire", "signature", "credentials", "settings", "language", "loops", "advice", "stop_simulator", "presets"),
-    ("providers.qianfan_codes", "providers.qianfan", "endpoints", "tokens"),
+    ("providers.provider", "providers.qianfan_codes", "providers.qianfan", "endpoints", "tokens"),
     ("client",),
     ("run",),
     ("report", "export", "paste", "service"),

@@ -10,9 +10,10 @@ from typing import Any
 from urllib.parse import quote
 
 from playground.completion import CompletionRequest, Safety, Sentence, Usage, Verdict
-from playground.errors import ServiceError
+from playground.errors import EndpointError, ServiceError
 from playground.message import N_, message
 from playground.parameters import ParameterSpec, check_parameters
+from playground.providers.provider import Provider
 from playground.providers.qianfan_codes import raise_if_error
 
 BASE_URL = "https://aip.baidubce.com"
@@ -78,11 +79,6 @@ def body(request: CompletionRequest, specs: tuple[ParameterSpec, ...] = PARAMETE
     return {"prompt": request.prompt, **check_parameters(specs, request.parameters)}
 
 
-def encode(fields: Mapping[str, Any]) -> bytes:
-    """Return the bytes of a body: UTF-8 JSON in which text stays readable."""
-    return json.dumps(fields, ensure_ascii=False).encode("utf-8")
-
-
 def read_event(data: str | bytes, index: int, *, streamed: bool = True) -> Sentence:
     """Read one event of a stream, or a whole answer (`streamed=False`), as a `Sentence`.
 
@@ -111,6 +107,19 @@ def read_event(data: str | bytes, index: int, *, streamed: bool = True) -> Sente
         queue_place=fields["queue_place"] if streamed and not text and _is_int(fields.get("queue_place")) else None,
         answer_id=fields["id"] if isinstance(fields.get("id"), str) else None,
     )
+
+
+def error(content: bytes) -> EndpointError | None:
+    """Return the error that an answer's body states, if it states one."""
+    try:
+        fields = json.loads(content)
+        if isinstance(fields, dict):
+            raise_if_error(fields)
+    except EndpointError as stated:
+        return stated
+    except (ValueError, RecursionError):
+        pass
+    return None
 
 
 def estimate_tokens(text: str) -> int:
@@ -159,3 +168,9 @@ def _unreadable() -> ServiceError:
         message("The endpoint answered something that is not a completion."),
         message("Check that the base URL and the endpoint address belong to a Qianfan completion service."),
     )
+
+
+PROVIDER = Provider(
+    name="qianfan", completion_url=completion_url, body=lambda request, specs, _model: body(request, specs), read_event=read_event,
+    error=lambda _status, content, _headers: error(content), ends_with_done=False,
+)
