@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from playground.completion import CompletionRequest, Sentence
+from playground.completion import CompletionRequest, Sentence, Usage
 from playground.errors import EndpointError
 from playground.parameters import ParameterSpec
 
@@ -38,3 +38,16 @@ class Provider:
 def encode(fields: Mapping[str, Any]) -> bytes:
     """Return the bytes of a body: UTF-8 JSON in which text stays readable."""
     return json.dumps(fields, ensure_ascii=False).encode("utf-8")
+
+
+def read_usage(fields: object) -> Usage | None:
+    """Return the token counts of a `usage` object; what is no whole number was not stated."""
+    if not isinstance(fields, dict):
+        return None
+    counts = {name: fields[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens") if is_int(fields.get(name))}
+    return Usage(**counts) if counts else None
+
+
+def is_int(value: object) -> bool:
+    """Whether a JSON value is a whole number; `true` is none."""
+    return isinstance(value, int) and not isinstance(value, bool)
