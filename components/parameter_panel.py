@@ -49,22 +49,28 @@ def apply(endpoint: Endpoint, preset: Preset) -> None:
 
 
 def refit(endpoint: Endpoint) -> list[str]:
-    """After a change of endpoint: switch off what the new one does not take, and return the names."""
-    dropped = []
+    """After a change of endpoint: switch off what the new one does not take, by name or by value, and return the names."""
+    names = {spec.name for spec in endpoint.parameters}
+    dropped = [name for name in state.all_sent() if name not in names]
+    for name in dropped:
+        st.session_state[state.sent(name)] = False
     for spec in endpoint.parameters:
         try:
-            if spec.is_number and _is_sent(spec.name):
-                value = spec.parse(str(st.session_state.get(state.typed(spec.name), "")))
+            if spec.is_number and state.typed(spec.name) in st.session_state:
+                value = spec.parse(str(st.session_state[state.typed(spec.name)]))
                 if value is not None:
                     state.renew(_slid(spec), _reachable(spec, value))
             elif spec.kind == "texts":
                 read_stops(spec)
         except ParameterError:
-            dropped.append(spec.name)
-            if spec.is_number:
-                st.session_state[state.sent(spec.name)] = False
-            else:
+            if not spec.is_number:
+                dropped.append(spec.name)
                 put_stops(())
+                continue
+            if _is_sent(spec.name):
+                dropped.append(spec.name)
+            st.session_state[state.sent(spec.name)] = False
+            _put(spec, _start(spec))
     return dropped
 
 
@@ -106,7 +112,7 @@ def _is_sent(name: str) -> bool:
 
 def _number(spec: ParameterSpec, preset: Preset, note: Message | None) -> None:
     sent, typed, slid = state.sent(spec.name), state.typed(spec.name), _slid(spec)
-    start = spec.start if spec.start is not None else spec.minimum or 0
+    start = _start(spec)
     st.session_state.setdefault(sent, False)
     st.session_state.setdefault(typed, _written(spec, start))
     st.session_state.setdefault(slid, _reachable(spec, start))
@@ -140,6 +146,10 @@ def _number(spec: ParameterSpec, preset: Preset, note: Message | None) -> None:
 def preset_title(name: str) -> str:
     """Return a preset's name as it is shown: a built-in one in the visitor's language, his own as he wrote it."""
     return _(name) if name in (preset.name for preset in BUILT_IN) else name
+
+
+def _start(spec: ParameterSpec) -> float:
+    return spec.start if spec.start is not None else spec.minimum or 0
 
 
 def _reset(spec: ParameterSpec, preset: Preset) -> None:
@@ -205,11 +215,11 @@ def _slid(spec: ParameterSpec) -> str:
 
 
 def _ends(spec: ParameterSpec) -> tuple[Any, Any, Any]:
-    """The slider's ends and step; an open lower bound begins one step above it."""
+    """The slider's ends and step; an open lower bound begins one step above it, an upper bound out of reach is left to the box."""
     kind = int if spec.kind == "int" else float
     step = kind(spec.step or 1)
     low = kind(spec.minimum or 0) + (step if spec.minimum_open else kind(0))
-    high = kind(spec.maximum if spec.maximum is not None else spec.slider_maximum or 100)
+    high = kind(next((end for end in (spec.slider_maximum, spec.maximum) if end is not None), 100))
     return low, high, step
 
 
