@@ -16,7 +16,7 @@ from playground.endpoints import Endpoint
 from playground.errors import ParameterError
 from playground.export import LANGUAGES, export, languages, target_of
 from playground.export.target import Auth
-from playground.paste import read_paste
+from playground.paste import read_address, read_paste
 from playground.providers import qianfan
 from playground.service import service
 
@@ -105,16 +105,14 @@ def _paste(endpoint: Endpoint) -> None:
 def _fill(endpoint: Endpoint) -> None:
     """Read the paste and set the form; what could not be read leaves the form as it is."""
     words: list[tuple[str, str]] = []
+    pasted = str(st.session_state.get(state.PASTED, ""))
+    endpoint = _service_at(read_address(pasted)) or endpoint
     try:
-        pasted = str(st.session_state.get(state.PASTED, ""))
         filled = read_paste(pasted, endpoint.parameters, endpoint.prompt_limit)
-        match = _service_at(filled.endpoint_path)
-        if match is not None and match.name != endpoint.name:
-            st.session_state[state.ENDPOINT], endpoint = match.name, match
-            filled = read_paste(pasted, endpoint.parameters, endpoint.prompt_limit)
     except ParameterError as error:
         st.session_state[state.PASTE_WORDS] = [("error", " ".join(say(part) for part in (error.message, error.remedy) if part))]
         return
+    st.session_state[state.ENDPOINT] = endpoint.name
     if filled.prompt is not None:
         state.set_prompt(filled.prompt)
     put_values(endpoint, {"stream": False, **filled.parameters})
