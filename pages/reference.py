@@ -82,6 +82,6 @@ variants: dict[tuple[str, ...], list[str]] = {}
 for dialect, specs in DIALECTS.items():
     for spec in specs:
         variants.setdefault(tuple(parameter_row(spec)), []).append(TITLES[dialect])
-order = list(dict.fromkeys(spec.name for specs in DIALECTS.values() for spec in specs))
+order = list(dict.fromkeys(spec.name for specs in sorted(DIALECTS.values(), key=len, reverse=True) for spec in specs))
 by_name = sorted(variants.items(), key=lambda item: order.index(item[0][0].strip("`")))
 table([_("Field"), _("Type"), _("Range"), _("Meaning"), _("Server")], [[*cells, ", ".join(titles)] for cells, titles in by_name])
