@@ -34,9 +34,12 @@ def test_an_openai_compatible_server_from_run_to_refusal(serve, visit):
         assert asked.fields == {
             "model": "the-model", "prompt": "A house", "repetition_penalty": 1.1, "stream": True, "stream_options": {"include_usage": True},
         }
-        bench.run().wait_streaming("by").stop().wait_ended()
-        assert bench.ending() == "Stopped" and server.client_left.wait(1)
-        bench.run().wait_ended()
+        bench.run()
+        expect(bench.answer).to_have_text("by")
+        bench.stop()
+        expect(bench.state).to_have_text("Stopped")
+        assert server.client_left.wait(1)
+        bench.run()
         expect(bench.note).to_contain_text("The key was refused, or one is needed.")
         for view in ("Exact request", "Code"):
             bench.page.get_by_text(view, exact=True).click()
