@@ -22,8 +22,8 @@ guard_logs()
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Start the local model and the emulator on a free loopback port, and open the service that knows them."""
     settings = read_settings()
-    model = Resident(settings.values)
-    services = [local_service(lambda: model.engine(timeout=60), context=CONTEXT, length=model.length)] if model.wanted else []
+    model = Resident(settings.values, settings.local_length)
+    services = [local_service(model.engine, context=CONTEXT, length=model.length, trouble=model.trouble)] if model.wanted else []
     with running(settings.emulator_port, options=Options(keep_bodies=False), services=services) as emulator:
         open_service(settings, emulator.base_url, model.look_up)
         model.start()

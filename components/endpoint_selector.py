@@ -3,6 +3,7 @@
 import streamlit as st
 
 from components import state
+from components.choice import choice
 from components.parameter_panel import refit
 from components.text import _, plain, say
 from playground.endpoints import Endpoint
@@ -19,17 +20,15 @@ def endpoint_selector() -> Endpoint:
 
     def label(name: str) -> str:
         row = endpoints[name]
-        # One that is being fetched counts as ready: the page would go on showing the label it had when it was chosen.
         ready = row.off is None or row.fetched is not None
         mark = "●" if ready else "○"
         words = [row.title, _(row.group)] + ([] if ready else [_("off")])
         return f"{mark} {' · '.join(words)}"
 
-    st.selectbox(
-        _("Endpoint"), names, key=state.ENDPOINT, persist_state="session", format_func=label, on_change=_changed,
-        help=_("Type to search. ● is ready, ○ is off; choose it to see why."),
+    name = choice(
+        _("Endpoint"), names, key=state.ENDPOINT, title=label, changed=_changed, help=_("Type to search. ● is ready, ○ is off; choose it to see why."),
     )
-    endpoint = endpoints[st.session_state[state.ENDPOINT]]
+    endpoint = endpoints[name]
     if endpoint.off is None:
         st.caption(plain(say(endpoint.note)))
     else:
@@ -43,9 +42,11 @@ def endpoint_selector() -> Endpoint:
     return endpoint
 
 
-def _changed() -> None:
+def _changed(before: str) -> None:
     """Keep what the new endpoint takes too; what it does not is switched off, and said."""
-    st.session_state[state.DROPPED] = refit(service().endpoints[st.session_state[state.ENDPOINT]])
+    endpoints = service().endpoints
+    if before in endpoints:
+        st.session_state[state.DROPPED] = refit(endpoints[before], endpoints[st.session_state[state.ENDPOINT]])
 
 
 def _fetching(name: str) -> None:

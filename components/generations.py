@@ -50,7 +50,7 @@ def move(steps: int, draft: str) -> None:
     if not entries:
         return
     place = _place()
-    if draft != entries[place].prompt and steps < 0:
+    if draft != entries[place].prompt:
         entries = [*entries, Generation(draft)]
         st.session_state[state.GENERATIONS] = entries
     st.session_state[state.PLACE] = min(max(place + steps, 0), len(entries) - 1)

@@ -48,30 +48,52 @@ def apply(endpoint: Endpoint, preset: Preset) -> None:
     put_values(endpoint, {**preset.values, "stream": st.session_state.get(state.STREAM, True)})
 
 
-def refit(endpoint: Endpoint) -> list[str]:
-    """After a change of endpoint: switch off what the new one does not take, by name or by value, and return the names."""
-    names = {spec.name for spec in endpoint.parameters}
-    dropped = [name for name in state.all_sent() if name not in names]
-    for name in dropped:
-        st.session_state[state.sent(name)] = False
-    for spec in endpoint.parameters:
+def refit(before: Endpoint, endpoint: Endpoint) -> list[str]:
+    """After a change of endpoint: switch off what only the old one took, and return the names.
+
+    What is wrong for both stays as it was typed; its refusal stands beside it.
+    """
+    dropped = []
+    old = {spec.name: spec for spec in before.parameters}
+    new = {spec.name: spec for spec in endpoint.parameters}
+    for name, spec in old.items():
+        if spec.kind not in ("float", "int", "texts") or (spec.is_number and not _is_sent(name)):
+            continue
         try:
-            if spec.is_number and state.typed(spec.name) in st.session_state:
-                value = spec.parse(str(st.session_state[state.typed(spec.name)]))
-                if value is not None:
-                    state.renew(_slid(spec), _reachable(spec, value))
-            elif spec.kind == "texts":
-                read_stops(spec)
+            value = _held(spec)
         except ParameterError:
-            if not spec.is_number:
-                dropped.append(spec.name)
+            continue
+        try:
+            if value is not None and name in new:
+                new[name].check(value)
+                if spec.is_number:
+                    state.renew(_slid(new[name]), _reachable(new[name], value))
+            elif value is not None and value != []:
+                raise ParameterError(name, message("This endpoint has no parameter “{name}”.", name=name))
+        except ParameterError:
+            dropped.append(name)
+            if spec.is_number:
+                st.session_state[state.sent(name)] = False
+            else:
                 put_stops(())
-                continue
-            if _is_sent(spec.name):
-                dropped.append(spec.name)
-            st.session_state[state.sent(spec.name)] = False
-            _put(spec, _start(spec))
+    for spec in endpoint.parameters:
+        if spec.is_number and not _is_sent(spec.name) and state.typed(spec.name) in st.session_state:
+            _wake(spec)
     return dropped
+
+
+def _wake(spec: ParameterSpec) -> None:
+    """Make a control that is off ready for this endpoint: what its box keeps from another one stays if it can be sent here."""
+    try:
+        value = spec.parse(str(st.session_state[state.typed(spec.name)]))
+    except ParameterError:
+        value = None
+    _put(spec, _start(spec) if value is None else value)
+
+
+def _held(spec: ParameterSpec) -> Any:
+    """What a control holds. Raises `ParameterError` for what must not be sent."""
+    return spec.parse(str(st.session_state.get(state.typed(spec.name), ""))) if spec.is_number else read_stops(spec)
 
 
 def read_values(endpoint: Endpoint) -> dict[str, Any]:
@@ -226,7 +248,8 @@ def _ends(spec: ParameterSpec) -> tuple[Any, Any, Any]:
 def _reachable(spec: ParameterSpec, value: float) -> Any:
     """The slider position nearest to a permitted value. Only the slider's handle is bound by it, never the value."""
     low, high, step = _ends(spec)
-    return min(max(round(low + round((value - low) / step) * step, 9), low), high)
+    near = min(max(value, low), high)
+    return min(max(round(low + round((near - low) / step) * step, 9), low), high)
 
 
 def _written(spec: ParameterSpec, value: float) -> str:

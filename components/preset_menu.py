@@ -3,11 +3,12 @@
 import streamlit as st
 
 from components import state
+from components.choice import choice
 from components.parameter_panel import apply, differs, preset_title, read_values
 from components.text import _, plain, say
 from playground.endpoints import KNOWN_PARAMETERS, Endpoint
 from playground.errors import ParameterError
-from playground.message import Message
+from playground.message import Message, message
 from playground.presets import BUILT_IN, MOST, Preset, check_name, export_presets, import_presets
 
 
@@ -15,15 +16,13 @@ def preset_menu(endpoint: Endpoint) -> Preset:
     """Draw the selector and the menu beside it; return the chosen preset."""
     own = own_presets()
     presets = {preset.name: preset for preset in (*BUILT_IN, *own)}
-    if st.session_state.get(state.PRESET) not in presets:
-        st.session_state[state.PRESET] = BUILT_IN[0].name
     built_in = {preset.name for preset in BUILT_IN}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
-        st.selectbox(
-            _("Preset"), list(presets), key=state.PRESET, persist_state="session", on_change=_chosen, args=(endpoint,),
-            format_func=preset_title, help=_("Sets every parameter and the stop list at once."),
+        name = choice(
+            _("Preset"), list(presets), key=state.PRESET, title=preset_title, changed=lambda before: _chosen(endpoint),
+            help=_("Sets every parameter and the stop list at once."),
         )
-        chosen = presets[st.session_state[state.PRESET]]
+        chosen = presets[name]
         st.button(
             "", key="reset-all", icon=":material/restart_alt:", on_click=apply, args=(endpoint, chosen), disabled=not differs(endpoint, chosen),
             help=_("Reset all to this preset"),
@@ -123,8 +122,14 @@ def _import(content: bytes) -> None:
         _say(error.message, *([error.remedy] if error.remedy else []))
         return
     names = {preset.name for preset in presets}
-    _set([*(preset for preset in own_presets() if preset.name not in names), *presets][-MOST:])
-    _say(*refused)
+    own_presets_before = own_presets()
+    kept = [preset for preset in own_presets() if preset.name not in names]
+    _set([*kept, *presets][-MOST:])
+    _say(
+        message("{count} presets added, {replaced} of them in place of one of the same name.", count=len(presets),
+                replaced=len(own_presets_before) - len(kept)),
+        *refused,
+    )
 
 
 def _set(presets: list[Preset]) -> None:

@@ -9,10 +9,11 @@ from dataclasses import replace
 import streamlit as st
 
 from components import state
+from components.choice import choice
 from components.parameter_panel import put_values, read_values
 from components.text import _, plain, say
 from playground.completion import CompletionRequest
-from playground.endpoints import Endpoint
+from playground.endpoints import DEMO_KEYS, Endpoint
 from playground.errors import ParameterError
 from playground.export import LANGUAGES, export, languages, target_of
 from playground.export.target import Auth
@@ -77,9 +78,8 @@ def _code(endpoint: Endpoint, request: CompletionRequest) -> None:
         )
         if endpoint.provider is qianfan.PROVIDER:
             ways = {"access_token": _("Access token"), "iam": _("IAM signature")}
-            auth = st.selectbox(
-                _("Authentication"), list(ways), format_func=ways.__getitem__, key=state.CODE_AUTH, persist_state="session",
-                label_visibility="collapsed", width=170,
+            auth = choice(
+                _("Authentication"), list(ways), key=state.CODE_AUTH, title=ways.__getitem__, label_visibility="collapsed", width=170,
             )
             target = replace(target, auth=auth)
     snippet = export(language, target, request, endpoint.parameters)
@@ -90,6 +90,11 @@ def _code(endpoint: Endpoint, request: CompletionRequest) -> None:
         st.download_button(_("Download {name}").format(name=snippet.filename), snippet.text, snippet.filename, "text/plain", on_click="ignore")
         if target.keys:
             st.caption(_("Keys are read from the environment; none is in the code."))
+    if endpoint.credentials == DEMO_KEYS:
+        st.caption(
+            _("This address is the emulator inside this server: it changes with each start. To keep one, start it yourself with "
+              "`python -m emulator --port 8866`; its keys are `demo-api-key` and `demo-secret-key`.")
+        )
 
 
 def _paste(endpoint: Endpoint) -> None:
@@ -117,6 +122,8 @@ def _fill(endpoint: Endpoint) -> None:
         state.set_prompt(filled.prompt)
     put_values(endpoint, {"stream": False, **filled.parameters})
     words += [("dropped", say(text)) for text in filled.dropped] + [("note", say(text)) for text in filled.notes]
+    if filled.parameters.get("user_id"):
+        words.append(("note", _("user_id has no place in the form and was left out.")))
     words.append(("note", _("The form is filled. Nothing was sent.")))
     st.session_state[state.PASTE_WORDS] = words
     st.session_state[state.PASTED] = ""

@@ -6,7 +6,7 @@ import streamlit as st
 
 from components import state
 from components.text import _, language, say
-from playground.language import LANGUAGES
+from playground.language import LANGUAGES, choose_language
 from playground.service import service
 from playground.settings import ROOT
 
@@ -33,6 +33,10 @@ with st.sidebar:
         _("Language"), list(LANGUAGES), format_func=LANGUAGES.__getitem__, default=language(), key=state.LANGUAGE,
         persist_state="session", label_visibility="collapsed", required=True,
     )
+    if st.session_state[state.LANGUAGE] != choose_language(st.context.locale):
+        st.query_params["lang"] = st.session_state[state.LANGUAGE]
+    else:
+        st.query_params.pop("lang", None)
 for problem in service().settings.problems:
     st.warning(say(problem.message) + (f" {say(problem.remedy)}" if problem.remedy else ""), icon=":material/build:")
 page.run()

@@ -35,11 +35,6 @@ def sent(name: str) -> str:
     return f"sent-{name}"
 
 
-def all_sent() -> list[str]:
-    """Return the names of the parameters that are switched on, whichever endpoint they belong to."""
-    return [str(key).removeprefix("sent-") for key, value in st.session_state.items() if str(key).startswith("sent-") and value]
-
-
 def typed(name: str) -> str:
     """Key of a parameter's number box, as it stands since `renew` was last called for it."""
     return _edition(f"typed-{name}")

@@ -9,7 +9,7 @@ from components.text import _, plain, say
 from playground.errors import ParameterError
 from playground.message import Message
 from playground.parameters import ParameterSpec
-from playground.stop_simulator import simulate, stop_notes
+from playground.stop_simulator import simulate, stop_notes, twin_note
 from playground.stops import decode, draw, encode
 
 
@@ -72,6 +72,8 @@ def _entry(spec: ParameterSpec, place: int, number: int, before: list[str], answ
     st.caption(" · ".join(words))
     if note is not None:
         st.caption(f":orange[{plain(say(note))}]")
+    elif (twin := twin_note(text)) is not None:
+        st.caption(plain(say(twin)))
 
 
 def _where(answer: Sequence[str], stop: str) -> str:

@@ -3,14 +3,14 @@
 import streamlit as st
 
 from components import state
-from playground.language import choose_language, translator
+from playground.language import LANGUAGES, choose_language, translator
 from playground.message import Message
 
 
 def language() -> str:
-    """Return the visitor's language: his choice, else his browser's."""
-    chosen = st.session_state.get(state.LANGUAGE)
-    return chosen if chosen else choose_language(st.context.locale)
+    """Return the visitor's language: his choice, which a reload finds in the address, else his browser's."""
+    chosen = st.session_state.get(state.LANGUAGE) or st.query_params.get("lang")
+    return chosen if chosen in LANGUAGES else choose_language(st.context.locale)
 
 
 def _(text: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING
 
 from emulator.answers import Piece
-from emulator.services import Call, Event, Failure, Item, Service
+from emulator.services import Call, Event, Failure, Item, Service, Whole
 from playground.completion import Usage
 
 if TYPE_CHECKING:
@@ -22,8 +22,12 @@ _EVERY_TOKEN = 2**31 - 1  # larger than any vocabulary, and the largest the engi
 BUSY, TOO_LONG, FAULT = 336100, 336103, 336000
 
 
-def local_service(engine: Callable[[], "Engine | None"], *, context: int, length: int, seed: int | None = None) -> Service:
-    """Return the service. `engine()` may block until the model is loaded; `None` means there is none to be had.
+def local_service(
+    engine: Callable[[], "Engine | None"], *, context: int, length: int, seed: int | None = None,
+    trouble: Callable[[], str] = lambda: "there is no model",
+) -> Service:
+    """Return the service. `engine()` may block until the model is loaded; `None` means there is none to be had,
+    and `trouble()` says why.
 
     The wire has no seed; with one given here the same request always gets the same answer.
     """
@@ -33,7 +37,7 @@ def local_service(engine: Callable[[], "Engine | None"], *, context: int, length
 
         model = await asyncio.to_thread(engine)
         if model is None:
-            yield Failure(code=FAULT)
+            yield Whole(fields={"error_code": FAULT, "error_msg": trouble()})
             return
         values = call.parameters
         request = GenerationRequest(

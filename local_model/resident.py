@@ -16,7 +16,6 @@ from playground.errors import ConfigurationError
 from playground.local import LocalModel
 from playground.message import Message, message
 
-LENGTH_SETTING = "LOCAL_MODEL_LENGTH"
 LENGTH = 256
 CONTEXT = 2048
 CHARACTERS_A_TOKEN = 4
@@ -25,8 +24,8 @@ CHARACTERS_A_TOKEN = 4
 class Resident:
     """The local model that `LOCAL_MODEL` chooses. Make it, `start()` it, `close()` it."""
 
-    def __init__(self, values: Mapping[str, str], *, folder: Path | None = None, fetches: bool = True) -> None:
-        self.length = _length(values.get(LENGTH_SETTING, ""))
+    def __init__(self, values: Mapping[str, str], length: int = LENGTH, *, folder: Path | None = None, fetches: bool = True) -> None:
+        self.length = length
         self._setting = values.get(SETTING)
         self._folder = folder
         self._fetches = fetches
@@ -52,7 +51,7 @@ class Resident:
         if self._model is not None:
             threading.Thread(target=self._settle, name="local-model", daemon=True).start()
 
-    def engine(self, timeout: float | None = 0) -> Engine | None:
+    def engine(self, timeout: float | None = 60) -> Engine | None:
         """Return the engine once it is loaded; `None` if it is not within `timeout` seconds, or never will be."""
         self._ready.wait(timeout)
         return self._engine if self._off is None else None
@@ -63,13 +62,17 @@ class Resident:
             return None
         progress = self._progress
         off = self._off
-        coming = progress is not None and not self._ready.is_set() and progress.done < progress.total
+        coming = progress is not None and not self._ready.is_set() and (progress.stage == "waiting" or progress.done < progress.total)
         if off is None and coming:
             off = _FETCHING
         return LocalModel(
             title=self._title(), note=self._note(), prompt_limit=CONTEXT * CHARACTERS_A_TOKEN, length=self.length, off=off,
-            fetched=(progress.done, progress.total) if progress is not None and coming else None,
+            fetched=(progress.done, progress.total or 1) if progress is not None and coming else None,
         )
+
+    def trouble(self) -> str:
+        """Return why there is no engine, in English, for the wire."""
+        return str(self._off) if self._off is not None else "the local model is still being loaded"
 
     def close(self) -> None:
         """Free the model."""
@@ -112,9 +115,3 @@ class Resident:
 _ELSEWHERE = message("The recorded answers and other endpoints work all the same.")
 _FETCHING = ConfigurationError(message("The local model is being fetched."), message("This happens once. Recorded answers work meanwhile."))
 
-
-def _length(text: str) -> int:
-    try:
-        return max(1, int(text))
-    except ValueError:
-        return LENGTH

@@ -112,13 +112,12 @@ def sheet() -> None:
 
 
 def take_presets() -> None:
-    """Take over the presets this browser has kept, once, when a session begins."""
-    if state.OWN_PRESETS not in st.session_state:
-        try:
-            presets, _refused = import_presets(str(st.session_state[state.RUN_VIEW]["presets"]), KNOWN_PARAMETERS)
-        except ParameterError:
-            presets = []
-        st.session_state[state.OWN_PRESETS] = presets
+    """Take over the presets this browser has kept: when a session begins, and when another tab has changed them."""
+    try:
+        presets, _refused = import_presets(str(st.session_state[state.RUN_VIEW]["presets"]), KNOWN_PARAMETERS)
+    except ParameterError:
+        presets = []
+    st.session_state[state.OWN_PRESETS] = presets
 
 
 shown = present_run()

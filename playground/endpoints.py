@@ -183,7 +183,8 @@ def _own(name: str, values: Mapping[str, str]) -> Endpoint:
                 message("The address of your service is not set."),
                 message("Set {variable} in .env to the address the service's detail page shows.", variable=variable),
             )
-        if len(path) > 200 or any(ord(character) < 33 for character in path):
+        path = path.rpartition(qianfan.COMPLETION_PATH)[2]
+        if not path or len(path) > 200 or "/" in path or "?" in path or any(ord(character) < 33 for character in path):
             raise ConfigurationError(
                 message("{variable} is not a service address.", variable=variable),
                 message("Copy the last part of the address on the service's detail page."),

@@ -78,6 +78,8 @@ class ParameterSpec:
         if not typed:
             return None
         try:
+            if "_" in typed:
+                raise ValueError
             value: float | int = int(typed) if self.kind == "int" else float(typed)
         except ValueError:
             wanted = message("a whole number") if self.kind == "int" else message("a number")

@@ -52,6 +52,7 @@ class Settings:
     retry: Retry = field(default_factory=Retry)
     limits: Limits = field(default_factory=Limits)
     emulator_port: int = 0
+    local_length: int = 256
     fault_endpoints: bool = False
     problems: tuple[ConfigurationError, ...] = ()
 
@@ -62,14 +63,14 @@ def read_settings(root: Path = ROOT, environ: Mapping[str, str] | None = None) -
     values = {**_secrets(root / ".streamlit" / "secrets.toml", problems), **_dotenv(root / ".env", problems)}
     values.update(os.environ if environ is None else environ)
 
-    def number(name: str, default: float, least: float, whole: bool = False) -> Any:
+    def number(name: str, default: float, least: float, whole: bool = False, most: float = math.inf) -> Any:
         text = values.get(name, "").strip()
         if not text:
             return default
         read: Callable[[str], float] = int if whole else float
         try:
             value = read(text)
-            if math.isfinite(value) and value >= least:
+            if math.isfinite(value) and least <= value <= most:
                 return value
         except (ValueError, OverflowError):
             pass
@@ -100,7 +101,8 @@ def read_settings(root: Path = ROOT, environ: Mapping[str, str] | None = None) -
             backoff=number("QIANFAN_LLM_API_RETRY_BACKOFF_FACTOR", Retry.backoff, 0),
         ),
         limits=limits,
-        emulator_port=number("PLAYGROUND_EMULATOR_PORT", 0, 0, True),
+        emulator_port=number("PLAYGROUND_EMULATOR_PORT", 0, 0, True, most=65535),
+        local_length=number("LOCAL_MODEL_LENGTH", 256, 1, True, most=100_000),
         fault_endpoints=values.get("PLAYGROUND_FAULT_ENDPOINTS", "").strip().lower() in ("1", "true", "yes", "on"),
         problems=tuple(problems),
     )

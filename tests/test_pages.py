@@ -47,6 +47,10 @@ def box(page: AppTest, name: str):
     return next(one for one in page.text_input if (one.key or "").startswith(f"typed-{name}"))
 
 
+def selector(page: AppTest):
+    return page.selectbox[0]
+
+
 def slider(page: AppTest, name: str):
     return next(one for one in page.slider if (one.key or "").startswith(f"slid-{name}"))
 
@@ -137,7 +141,7 @@ def test_stops_are_added_counted_refused_and_removed():
 
 def test_an_endpoint_that_is_off_says_why_and_what_to_do(service: Service):
     page = open_page("pages/bench.py")
-    page.selectbox(key=state.ENDPOINT).set_value("own/yi_34b").run()
+    selector(page).set_value("own/yi_34b").run()
     assert not page.exception
     off = service.endpoints["own/yi_34b"].off
     assert off is not None and off.remedy is not None
@@ -160,12 +164,12 @@ def test_a_choice_survives_another_page():
     page = open_page("components/shell.py")
     toggle(page, "top_p")
     box(page, "top_p").set_value("0.25").run()
-    page.selectbox(key=state.ENDPOINT).set_value("recorded/yi_34b").run()
+    selector(page).set_value("recorded/yi_34b").run()
     page.switch_page("../pages/reference.py").run()
     assert not page.exception and page.title[0].value == "Reference"
     page.switch_page("../pages/bench.py").run()
     assert not page.exception
-    assert page.selectbox(key=state.ENDPOINT).value == "recorded/yi_34b"
+    assert selector(page).value == "recorded/yi_34b"
     assert (page.toggle(key=state.sent("top_p")).value, box(page, "top_p").value) == (True, "0.25")
     assert slider(page, "top_p").value == 0.25
 
@@ -173,10 +177,10 @@ def test_a_choice_survives_another_page():
 @pytest.mark.usefixtures("service")
 def test_the_models_advice_shows_only_with_both_switched_on():
     page = open_page("pages/bench.py")
-    page.selectbox(key=state.ENDPOINT).set_value("recorded/cerebras_gpt_6_7b").run()
+    selector(page).set_value("recorded/cerebras_gpt_6_7b").run()
     toggle(page, "temperature")
     assert "not both" not in said(page)
     toggle(page, "top_p")
     assert "not both" in said(page)
-    page.selectbox(key=state.ENDPOINT).set_value("recorded/yi_34b").run()
+    selector(page).set_value("recorded/yi_34b").run()
     assert "not both" not in said(page)

@@ -190,6 +190,22 @@ def test_a_change_of_endpoint_keeps_what_fits_and_says_what_it_switched_off(page
     assert numbers_sent(page) == {"top_k": 80, "penalty_score": 1.15}
 
 
+def test_a_number_no_slider_can_show_is_sent_as_typed_and_breaks_nothing(page: AppTest):
+    pick(page, "Preset", "Creative")
+    box(page, "typed-top_k").set_value("9" * 400).run()
+    assert not page.exception
+    assert sent(page)["top_k"] == int("9" * 400)
+
+
+def test_a_change_of_endpoint_leaves_alone_what_is_wrong_for_both(page: AppTest):
+    press(page, "add-stop")
+    box(page, "stop-0").set_value("。").run()
+    press(page, "add-stop")
+    pick(page, "Preset", "Endpoint decides")
+    pick(page, "Endpoint", "recorded/yi_34b")
+    assert [one.value for one in page.text_input if (one.key or "").startswith("stop-")] == ["。", ""]
+
+
 NUMBERS = {
     "temperature": strategies.integers(1, 100).map(lambda n: f"{n / 100:.2f}"),
     "top_p": strategies.integers(0, 100).map(lambda n: f"{n / 100:.2f}"),

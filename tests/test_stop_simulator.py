@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playground.stop_simulator import simulate, stop_notes
+from playground.stop_simulator import simulate, stop_notes, twin_note
 
 ANSWER = ["春天来了，", "公园里的花开", "了。人们都", "出来了。"]
 
@@ -38,12 +38,20 @@ def test_the_first_cut_is_where_generation_by_the_documented_rule_would_end(sent
         (["\n", "end\n"], 1, "ends with “⏎” too"),
         (["ab", "xaby"], 1, "“ab” in it stops first"),
         (["！", "!"], 0, "only in width"),
-        (["!"], 0, "“！” is another character"),
-        (["。"], 0, "“.” is another character"),
     ],
 )
 def test_an_entry_that_never_acts_or_has_a_twin_is_noted(stops, place, says):
     assert says in str(stop_notes(stops)[place])
+
+
+@pytest.mark.parametrize(("stop", "twin"), [("!", "！"), ("。", "."), ("，", ",")])
+def test_a_punctuation_mark_has_a_twin_of_the_other_width(stop, twin):
+    assert f"“{twin}” is another character" in str(twin_note(stop))
+
+
+@pytest.mark.parametrize("stop", ["\n", "In short", "结束", "12", " "])
+def test_other_entries_have_no_twin(stop):
+    assert twin_note(stop) is None
 
 
 def test_ordinary_entries_get_no_note():

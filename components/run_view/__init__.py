@@ -161,6 +161,8 @@ def _labels() -> dict[str, str]:
         "stale": _("The prompt was changed after this answer."),
         "offline": _("The events route cannot be reached; the text comes through the page, once a second."),
         "service_words": _("The service's words: {words}"),
+        "again_helps": _("Trying again can help."),
+        "again_useless": _("Trying again without a change will not help."),
         "code": _("code {code}"),
         "request_id": _("request id {id}"),
         "timeline": _("Timeline"),

@@ -66,6 +66,14 @@ function recall(storage, key) {
   }
 }
 
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
 function remember(storage, key, text) {
   try {
     storage.setItem(key, text);
@@ -87,6 +95,13 @@ class View {
     this.revision = -1;
     this.followsEnd = true;
     this.build();
+    this.onStorage = (event) => {
+      // Another tab has saved or deleted a preset: this one follows, or they would undo each other.
+      if (event.key !== PRESETS || !event.newValue || event.newValue === this.presets) return;
+      this.presets = event.newValue;
+      this.component.setStateValue("presets", event.newValue);
+    };
+    window.addEventListener("storage", this.onStorage);
     this.onKey = (event) => this.key(event);
     // On its way down: Streamlit's boxes keep keys that bubble up from them to themselves.
     document.addEventListener("keydown", this.onKey, true);
@@ -117,9 +132,10 @@ class View {
     this.goText = element("span", "", this.go);
     this.goKey = element("kbd", "", this.go);
     this.onward = this.button("onward", bar);
-    this.undo = this.button("quiet icon undo", bar, "undo");
-    this.standing = element("span", "standing", bar);
-    this.redo = this.button("quiet icon redo", bar, "redo");
+    const pager = element("span", "pager", bar);
+    this.undo = this.button("quiet icon undo", pager, "undo");
+    this.standing = element("span", "standing", pager);
+    this.redo = this.button("quiet icon redo", pager, "redo");
     element("span", "spring", bar);
     this.looks = {};
     for (const name of ["mono", "wrap"]) {
@@ -135,7 +151,6 @@ class View {
     this.stopNow = this.button("", this.loopNote);
     this.loopNote.hidden = true;
     this.status = element("div", "status", root);
-    this.status.setAttribute("role", "status");
     this.note = element("div", "note outcome", root);
     this.note.setAttribute("role", "alert");
     this.live = element("div", "hidden-live", root);
@@ -181,7 +196,7 @@ class View {
     this.undo.onclick = () => this.move(-1);
     this.redo.onclick = () => this.move(1);
     this.stopNow.onclick = () => this.stop();
-    const looks = JSON.parse(recall(localStorage, LOOKS) ?? '{"mono":false,"wrap":true}');
+    const looks = parsed(recall(localStorage, LOOKS)) ?? { mono: false, wrap: true };
     for (const name of ["mono", "wrap"]) this.look(name, Boolean(looks[name]));
   }
 
@@ -205,18 +220,22 @@ class View {
     this.component = component;
     this.data = data;
     this.labels = data.labels;
+    const relabelled = this.language !== undefined && this.language !== data.language;
     this.language = data.language;
     this.dress();
     if (data.revision > this.revision) {
       const first = this.revision === -1;
       this.revision = data.revision;
-      const kept = first && data.revision === 1 && !data.run ? recall(sessionStorage, STORE) : null;
+      // What was typed before a reload comes back: with the run it was typed at, or with none.
+      const stored = first ? parsed(recall(sessionStorage, STORE)) : null;
+      const kept = stored && (data.run ? stored.run === data.run.id : data.revision === 1) ? stored.text : null;
       this.setPrompt(kept ?? data.prompt);
       if (kept !== null && kept !== data.prompt) this.sendDraft();
     }
     this.say(this.refusal, data.refusal ? [data.refusal.message, data.refusal.remedy] : []);
     this.asked = data.refusal ? null : this.asked;
     if ((data.run?.id ?? null) !== (this.run?.id ?? null)) this.begin(data.run, Boolean(data.rows));
+    else if (relabelled && this.run) this.relabel(data.run);
     if (data.rows) this.take(data.rows, data.outcome);
     this.estimate.textContent = data.estimate;
     this.mark(data.marks);
@@ -265,12 +284,16 @@ class View {
     this.prompt.value = text;
     this.typed.textContent = text;
     this.draft = this.given = text;
-    remember(sessionStorage, STORE, text);
+    this.keepDraft();
+  }
+
+  keepDraft() {
+    remember(sessionStorage, STORE, JSON.stringify({ text: this.prompt.value, run: this.data?.run?.id ?? null }));
   }
 
   edited() {
     this.typed.textContent = this.prompt.value;
-    remember(sessionStorage, STORE, this.prompt.value);
+    this.keepDraft();
     this.paintState();
     clearTimeout(this.draftTimer);
     this.draftTimer = setTimeout(() => this.sendDraft(), DRAFT_MS);
@@ -372,8 +395,18 @@ class View {
     if (!byData) this.listen(run);
   }
 
+  // Another language: what was said of the run comes again in it; the text is the same.
+  relabel(run) {
+    this.run = { ...this.run, ...run };
+    this.drawnRows = 0;
+    this.grid.textContent = "";
+    if (this.offline) return;
+    this.source?.close();
+    this.listen(this.run);
+  }
+
   listen(run) {
-    this.source = new EventSource(`${run.path}/events?from=0&lang=${this.language}`);
+    this.source = new EventSource(`${run.path}/events?from=${this.rows.length}&lang=${this.language}`);
     let tries = 0;
     this.source.onopen = () => {
       this.reached = true;
@@ -439,6 +472,7 @@ class View {
       ].filter(Boolean);
       lines.push(error.message, error.remedy);
       if (error.words) lines.push(fill(this.labels.service_words, { words: error.words }));
+      if (outcome.ending === "failed") facts.unshift(error.retryable ? this.labels.again_helps : this.labels.again_useless);
       if (facts.length) lines.push(facts.join(" · "));
     } else if (reason) lines.push(reason);
     this.sayLoop(outcome.loop);
@@ -608,6 +642,10 @@ class View {
       if (this.offline) parts.push(["", labels.offline]);
       if (stale) parts.push(["", labels.stale]);
     }
+    if (state !== this.stateSaid) {
+      if (this.stateSaid && state !== "streaming") this.live.textContent = labels[state];
+      this.stateSaid = state;
+    }
     const wanted = JSON.stringify(parts);
     if (wanted === this.statusDrawn) return;
     this.statusDrawn = wanted;
@@ -739,6 +777,7 @@ class View {
   }
 
   leave() {
+    window.removeEventListener("storage", this.onStorage);
     this.unfollow();
     clearTimeout(this.draftTimer);
     clearTimeout(this.paintTimer);

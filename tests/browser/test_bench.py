@@ -61,7 +61,9 @@ def test_what_was_typed_after_an_answer_is_not_lost_by_undo(bench: Bench):
     bench.type_prompt("two, not run yet")
     bench.sheet.locator(".undo").click()
     expect(bench.prompt).to_have_value("one")
+    stand(bench, "0 of 1")
     bench.sheet.locator(".redo").click()
+    stand(bench, "1 of 1")
     bench.sheet.locator(".redo").click()
     expect(bench.prompt).to_have_value("two, not run yet")
 
@@ -180,3 +182,56 @@ def test_monospace_and_wrap_are_remembered_and_change_no_text(bench: Bench):
     expect(bench.sheet).to_have_class(re.compile(r"\bmono\b"))
     expect(bench.sheet).not_to_have_class(re.compile(r"\bwrap\b"))
     expect(bench.answer).to_have_text(whole)
+
+
+def test_what_was_typed_at_an_answer_survives_undo_redo_and_a_reload(bench: Bench):
+    bench.fault("echo").type_prompt("one")
+    bench.run().wait_ended()
+    bench.type_prompt("two")
+    bench.run().wait_ended()
+    bench.sheet.locator(".undo").click()
+    stand(bench, "1 of 2")
+    bench.type_prompt("typed at the first")
+    bench.sheet.locator(".redo").click()
+    stand(bench, "2 of 2")
+    bench.sheet.locator(".redo").click()
+    expect(bench.prompt).to_have_value("typed at the first")
+    bench.sheet.locator(".undo").click()
+    stand(bench, "2 of 2")
+    bench.type_prompt("typed at the second")
+    bench.page.reload()
+    bench.ready()
+    expect(bench.prompt).to_have_value("typed at the second")
+
+
+def test_the_language_can_be_switched_in_the_middle_of_a_run_and_everything_goes_on(bench: Bench):
+    bench.fault("slow").run().wait_streaming("Drop 1 ")
+    bench.page.get_by_text("Exact request").click()
+    bench.page.get_by_text("中文").click()
+    expect(bench.go).to_contain_text("停止")
+    bench.wait_streaming("Drop 3 ")
+    bench.go.click()
+    bench.wait_ended()
+    assert bench.ending() == "已停止"
+    expect(bench.note).to_contain_text("。")
+    expect(bench.page.get_by_role("combobox").first).to_have_value(re.compile("slow · 故障"))
+    bench.page.get_by_text("English").click()
+    expect(bench.note).to_have_text("Stopped by you.")
+    bench.fault("echo").run()
+    expect(bench.state).to_have_text("Finished")
+
+
+def test_two_tabs_do_not_undo_each_others_presets(bench: Bench):
+    other = Bench(bench.page.context.new_page(), bench.url).open()
+    for tab, name in ((bench, "alpha"), (other, "beta")):
+        tab.toggle("top_p")
+        tab.page.locator("[data-testid=stPopover] button").first.click()
+        box = tab.page.get_by_placeholder("Name of a new preset")
+        box.fill(name)
+        box.press("Tab")
+        tab.page.get_by_role("button", name="Save as new").click()
+        expect(tab.page.get_by_role("combobox", name="Preset")).to_have_value(name)
+        tab.settled()
+        other.page.wait_for_function("name => (localStorage.getItem('playground-presets') ?? '').includes(name)", arg=name)
+    kept = json.loads(bench.page.evaluate("localStorage.getItem('playground-presets')"))
+    assert [preset["name"] for preset in kept["presets"]] == ["alpha", "beta"]
