@@ -68,7 +68,7 @@ def refit(before: Endpoint, endpoint: Endpoint) -> list[str]:
                 new[name].check(value)
                 if spec.is_number:
                     state.renew(_slid(new[name]), _reachable(new[name], value))
-            elif value:
+            elif value is not None and value != []:
                 raise ParameterError(name, message("This endpoint has no parameter “{name}”.", name=name))
         except ParameterError:
             dropped.append(name)
@@ -76,7 +76,19 @@ def refit(before: Endpoint, endpoint: Endpoint) -> list[str]:
                 st.session_state[state.sent(name)] = False
             else:
                 put_stops(())
+    for spec in endpoint.parameters:
+        if spec.is_number and not _is_sent(spec.name) and state.typed(spec.name) in st.session_state:
+            _wake(spec)
     return dropped
+
+
+def _wake(spec: ParameterSpec) -> None:
+    """Make a control that is off ready for this endpoint: what its box keeps from another one stays if it can be sent here."""
+    try:
+        value = spec.parse(str(st.session_state[state.typed(spec.name)]))
+    except ParameterError:
+        value = None
+    _put(spec, _start(spec) if value is None else value)
 
 
 def _held(spec: ParameterSpec) -> Any:
@@ -122,7 +134,7 @@ def _is_sent(name: str) -> bool:
 
 def _number(spec: ParameterSpec, preset: Preset, note: Message | None) -> None:
     sent, typed, slid = state.sent(spec.name), state.typed(spec.name), _slid(spec)
-    start = spec.start if spec.start is not None else spec.minimum or 0
+    start = _start(spec)
     st.session_state.setdefault(sent, False)
     st.session_state.setdefault(typed, _written(spec, start))
     st.session_state.setdefault(slid, _reachable(spec, start))
@@ -156,6 +168,10 @@ def _number(spec: ParameterSpec, preset: Preset, note: Message | None) -> None:
 def preset_title(name: str) -> str:
     """Return a preset's name as it is shown: a built-in one in the visitor's language, his own as he wrote it."""
     return _(name) if name in (preset.name for preset in BUILT_IN) else name
+
+
+def _start(spec: ParameterSpec) -> float:
+    return spec.start if spec.start is not None else spec.minimum or 0
 
 
 def _reset(spec: ParameterSpec, preset: Preset) -> None:
@@ -221,11 +237,11 @@ def _slid(spec: ParameterSpec) -> str:
 
 
 def _ends(spec: ParameterSpec) -> tuple[Any, Any, Any]:
-    """The slider's ends and step; an open lower bound begins one step above it."""
+    """The slider's ends and step; an open lower bound begins one step above it, an upper bound out of reach is left to the box."""
     kind = int if spec.kind == "int" else float
     step = kind(spec.step or 1)
     low = kind(spec.minimum or 0) + (step if spec.minimum_open else kind(0))
-    high = kind(spec.maximum if spec.maximum is not None else spec.slider_maximum or 100)
+    high = kind(next((end for end in (spec.slider_maximum, spec.maximum) if end is not None), 100))
     return low, high, step
 
 

@@ -5,8 +5,8 @@ import streamlit as st
 from components import state
 from components.choice import choice
 from components.parameter_panel import apply, differs, preset_title, read_values
-from components.text import _, say
-from playground.endpoints import Endpoint
+from components.text import _, plain, say
+from playground.endpoints import KNOWN_PARAMETERS, Endpoint
 from playground.errors import ParameterError
 from playground.message import Message, message
 from playground.presets import BUILT_IN, MOST, Preset, check_name, export_presets, import_presets
@@ -29,6 +29,10 @@ def preset_menu(endpoint: Endpoint) -> Preset:
         )
         with st.popover("", icon=":material/more_horiz:", help=_("Save, rename, delete, export, import")):
             _menu(endpoint, chosen, chosen.name in built_in)
+    names = {spec.name for spec in endpoint.parameters}
+    if skipped := [name for name in chosen.values if name not in names]:
+        words = _("This endpoint has no {names}: that part of the preset is left out.").format(names=", ".join(skipped))
+        st.caption(f":orange[{plain(words)}]")
     return chosen
 
 
@@ -58,7 +62,7 @@ def _menu(endpoint: Endpoint, chosen: Preset, built_in: bool) -> None:
     )
     file = st.file_uploader(_("Import"), type=["json"], key="preset-file", max_upload_size=1)
     if file is not None and st.button(_("Add these presets"), key="preset-import"):
-        _import(endpoint, file.getvalue())
+        _import(file.getvalue())
         st.rerun()
     for text in st.session_state.pop(state.PRESET_WORDS, ()):
         st.caption(say(text))
@@ -111,9 +115,9 @@ def _undo_delete() -> None:
     st.session_state[state.PRESET] = lost.name
 
 
-def _import(endpoint: Endpoint, content: bytes) -> None:
+def _import(content: bytes) -> None:
     try:
-        presets, refused = import_presets(content, endpoint.parameters)
+        presets, refused = import_presets(content, KNOWN_PARAMETERS)
     except ParameterError as error:
         _say(error.message, *([error.remedy] if error.remedy else []))
         return

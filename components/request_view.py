@@ -15,12 +15,16 @@ from components.text import _, plain, say
 from playground.completion import CompletionRequest
 from playground.endpoints import DEMO_KEYS, Endpoint
 from playground.errors import ParameterError
-from playground.export import LANGUAGES, export, target_of
-from playground.paste import read_paste
+from playground.export import LANGUAGES, export, languages, target_of
+from playground.export.target import Auth
+from playground.paste import read_address, read_paste
 from playground.providers import qianfan
 from playground.service import service
 
 VIEWS = ("request", "code", "paste")
+_PROOFS: dict[Auth, tuple[str, ...]] = {
+    "access_token": ("access_token",), "iam": ("x-bce-date", "Authorization"), "bearer": ("Authorization",), "none": ()
+}
 
 
 def request_view(endpoint: Endpoint) -> None:
@@ -45,38 +49,47 @@ def request_view(endpoint: Endpoint) -> None:
 
 
 def _exact(endpoint: Endpoint, request: CompletionRequest) -> None:
-    body = qianfan.body(request, endpoint.parameters)
+    body = endpoint.provider.body(request, endpoint.parameters, endpoint.model)
     auth = target_of(endpoint).auth
     query = "?access_token=•••" if auth == "access_token" else ""
-    head = f"POST {endpoint.url}{query}" if endpoint.path else "POST …"
+    head = f"POST {endpoint.url}{query}" if endpoint.base_url and endpoint.path else "POST …"
+    if auth == "bearer":
+        head += "\nAuthorization: Bearer •••"
     st.code(head, language=None, wrap_lines=True)
     st.code(json.dumps(body, ensure_ascii=False, indent=2), language="json", wrap_lines=True)
     left = [spec.name for spec in endpoint.parameters if spec.name not in body]
-    st.caption(_("**You send:** {names}").format(names=", ".join(f"`{name}`" for name in body if name != "stream")))
+    chosen = ["prompt", *(spec.name for spec in endpoint.parameters if spec.name in body and spec.name != "stream")]
+    st.caption(_("**You send:** {names}").format(names=", ".join(f"`{name}`" for name in chosen)))
     if left:
         st.caption(_("**The endpoint decides:** {names}").format(names=", ".join(f"`{name}`" for name in left)))
-    added = ["`stream`", "`Content-Type`"] + (["`access_token`"] if auth == "access_token" else ["`x-bce-date`", "`Authorization`"])
-    st.caption(_("**The app adds:** {names}").format(names=", ".join(added)))
+    added = [name for name in body if name not in chosen] + ["Content-Type", *_PROOFS[auth]]
+    st.caption(_("**The app adds:** {names}").format(names=", ".join(f"`{name}`" for name in added)))
 
 
 def _code(endpoint: Endpoint, request: CompletionRequest) -> None:
+    target = target_of(endpoint)
+    offered = languages(target)
+    if st.session_state.get(state.CODE_LANGUAGE, "curl") not in offered:
+        st.session_state[state.CODE_LANGUAGE] = "curl"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         language = st.segmented_control(
-            _("Language"), list(LANGUAGES), format_func=lambda name: LANGUAGES[name][0], default="curl", key=state.CODE_LANGUAGE,
+            _("Language"), offered, format_func=lambda name: LANGUAGES[name][0], default="curl", key=state.CODE_LANGUAGE,
             persist_state="session", required=True, label_visibility="collapsed",
         )
-        ways = {"access_token": _("Access token"), "iam": _("IAM signature")}
-        auth = choice(
-            _("Authentication"), list(ways), key=state.CODE_AUTH, title=ways.__getitem__, label_visibility="collapsed", width=170,
-        )
-    target = replace(target_of(endpoint), auth=auth)
+        if endpoint.provider is qianfan.PROVIDER:
+            ways = {"access_token": _("Access token"), "iam": _("IAM signature")}
+            auth = choice(
+                _("Authentication"), list(ways), key=state.CODE_AUTH, title=ways.__getitem__, label_visibility="collapsed", width=170,
+            )
+            target = replace(target, auth=auth)
     snippet = export(language, target, request, endpoint.parameters)
     if snippet.install:
         st.code(snippet.install, language="bash", wrap_lines=True)
     st.code(snippet.text, language=LANGUAGES[language][1])
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(_("Download {name}").format(name=snippet.filename), snippet.text, snippet.filename, "text/plain", on_click="ignore")
-        st.caption(_("Keys are read from the environment; none is in the code."))
+        if target.keys:
+            st.caption(_("Keys are read from the environment; none is in the code."))
     if endpoint.credentials == DEMO_KEYS:
         st.caption(
             _("This address is the emulator inside this server: it changes with each start. To keep one, start it yourself with "
@@ -97,15 +110,14 @@ def _paste(endpoint: Endpoint) -> None:
 def _fill(endpoint: Endpoint) -> None:
     """Read the paste and set the form; what could not be read leaves the form as it is."""
     words: list[tuple[str, str]] = []
+    pasted = str(st.session_state.get(state.PASTED, ""))
+    endpoint = _service_at(read_address(pasted)) or endpoint
     try:
-        filled = read_paste(str(st.session_state.get(state.PASTED, "")))
+        filled = read_paste(pasted, endpoint.parameters, endpoint.prompt_limit)
     except ParameterError as error:
         st.session_state[state.PASTE_WORDS] = [("error", " ".join(say(part) for part in (error.message, error.remedy) if part))]
         return
-    if filled.endpoint_path:
-        match = next((row for row in service().endpoints.values() if row.path == filled.endpoint_path and row.off is None), None)
-        if match is not None:
-            st.session_state[state.ENDPOINT], endpoint = match.name, match
+    st.session_state[state.ENDPOINT] = endpoint.name
     if filled.prompt is not None:
         state.set_prompt(filled.prompt)
     put_values(endpoint, {"stream": False, **filled.parameters})
@@ -115,3 +127,9 @@ def _fill(endpoint: Endpoint) -> None:
     words.append(("note", _("The form is filled. Nothing was sent.")))
     st.session_state[state.PASTE_WORDS] = words
     st.session_state[state.PASTED] = ""
+
+
+def _service_at(path: str | None) -> Endpoint | None:
+    """The usable Qianfan service with this published address."""
+    rows = service().endpoints.values()
+    return next((row for row in rows if path and row.provider is qianfan.PROVIDER and row.path == path and row.off is None), None)

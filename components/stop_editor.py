@@ -66,7 +66,7 @@ def _entry(spec: ParameterSpec, place: int, number: int, before: list[str], answ
         st.caption(f":red[{plain(say(error.message))} {plain(remedy)}]")
         return
     before.append(text)
-    words = [plain(draw(text)), f"{len(text)} / {spec.max_length}"]
+    words = [plain(draw(text)), str(len(text)) if spec.max_length is None else f"{len(text)} / {spec.max_length}"]
     if answer:
         words.append(plain(_where(answer, text)))
     st.caption(" · ".join(words))

@@ -10,9 +10,9 @@ from components.request_view import request_view
 from components.run_view import Actions, run_view
 from components.text import _
 from playground.completion import CompletionRequest
+from playground.endpoints import KNOWN_PARAMETERS
 from playground.errors import ParameterError, PlaygroundError
 from playground.presets import import_presets
-from playground.providers.qianfan import PARAMETERS
 from playground.run import Run
 from playground.service import service
 from playground.stop_simulator import simulate
@@ -114,7 +114,7 @@ def sheet() -> None:
 def take_presets() -> None:
     """Take over the presets this browser has kept: when a session begins, and when another tab has changed them."""
     try:
-        presets, _refused = import_presets(str(st.session_state[state.RUN_VIEW]["presets"]), PARAMETERS)
+        presets, _refused = import_presets(str(st.session_state[state.RUN_VIEW]["presets"]), KNOWN_PARAMETERS)
     except ParameterError:
         presets = []
     st.session_state[state.OWN_PRESETS] = presets

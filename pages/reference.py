@@ -5,6 +5,8 @@ import streamlit as st
 from components.text import _, plain, say
 from playground.errors import AuthenticationError, RateLimitError, ServiceError
 from playground.parameters import ParameterSpec
+from playground.providers.openai import COMPLETION_PATH as OPENAI_PATH
+from playground.providers.openai import DIALECTS, TITLES
 from playground.providers.qianfan import BASE_URL, COMPLETION_PATH, PARAMETERS, TOKEN_PATH
 from playground.providers.qianfan_codes import ERROR_CODES, ErrorCode
 
@@ -71,3 +73,15 @@ sections = [
 for heading, belongs in sections:
     st.markdown(f"**{heading}**")
     table([_("Error code"), _("What happened"), _("What to do"), _("Again?")], [code_row(code) for code in ERROR_CODES.values() if belongs(code)])
+
+st.subheader(_("OpenAI-compatible servers"))
+st.markdown(_("The same bench for vLLM, llama.cpp, Ollama and others. The model's name goes along with each request, and a stream is asked "
+              "to tell its usage. An answer has ended when a chunk has a finish reason or `[DONE]` comes; without either it is not confirmed."))
+st.code(f"POST <OPENAI_BASE_URL>/{OPENAI_PATH}\nContent-Type: application/json\nAuthorization: Bearer <key>", language=None, wrap_lines=True)
+variants: dict[tuple[str, ...], list[str]] = {}
+for dialect, specs in DIALECTS.items():
+    for spec in specs:
+        variants.setdefault(tuple(parameter_row(spec)), []).append(TITLES[dialect])
+order = list(dict.fromkeys(spec.name for specs in sorted(DIALECTS.values(), key=len, reverse=True) for spec in specs))
+by_name = sorted(variants.items(), key=lambda item: order.index(item[0][0].strip("`")))
+table([_("Field"), _("Type"), _("Range"), _("Meaning"), _("Server")], [[*cells, ", ".join(titles)] for cells, titles in by_name])

@@ -10,7 +10,14 @@ def advice(values: Mapping[str, Any], *, advises_one_of_temperature_and_top_p: b
     """Return notes by the parameter they stand beside, for the values that will be sent."""
     notes: dict[str, Message] = {}
     temperature, top_p, top_k = values.get("temperature"), values.get("top_p"), values.get("top_k")
-    if top_k == 1:
+    if temperature == 0:
+        inert = [name for name in ("top_p", "top_k", "min_p") if values.get(name) is not None]
+        notes["temperature"] = (
+            message("With temperature 0 the likeliest token is always taken: {names} changes nothing.", names=", ".join(inert))
+            if inert
+            else message("With temperature 0 the likeliest token is always taken: each run gives the same text.")
+        )
+    elif top_k == 1:
         inert = [name for name, value in (("temperature", temperature), ("top_p", top_p)) if value is not None]
         notes["top_k"] = (
             message("With top_k 1 the likeliest token is always taken: {names} changes nothing.", names=", ".join(inert))
@@ -26,6 +33,7 @@ def advice(values: Mapping[str, Any], *, advises_one_of_temperature_and_top_p: b
         )
     elif advises_one_of_temperature_and_top_p and temperature is not None and top_p is not None:
         notes["top_p"] = message("The page for this model advises setting temperature or top_p, not both.")
-    if values.get("penalty_score") == 1:
-        notes["penalty_score"] = message("1 is no penalty; it differs from not sending only if the endpoint's own default is another.")
+    for name in ("penalty_score", "repetition_penalty", "repeat_penalty"):
+        if values.get(name) == 1:
+            notes[name] = message("1 is no penalty; it differs from not sending only if the endpoint's own default is another.")
     return notes

@@ -7,26 +7,28 @@ is the result; a stream without its end mark is an interrupted answer, never a s
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
 from playground.completion import CompletionRequest, Sentence
-from playground.credentials import AccessToken, ApplicationKeys, IamKeys
+from playground.credentials import AccessToken, ApplicationKeys, BearerKey, IamKeys
 from playground.endpoints import Endpoint
 from playground.errors import AuthenticationError, ConfigurationError, EndpointError, RateLimitError, ServiceError, StreamInterrupted
 from playground.message import message
 from playground.parameters import check_prompt
-from playground.providers import qianfan
-from playground.providers.qianfan_codes import raise_if_error
+from playground.providers.provider import Provider, encode
 from playground.redaction import Secret
 from playground.settings import Retry
 from playground.signature import authorization, timestamp
 from playground.tokens import TokenCache
 from playground.wire import Answer, Cancel, Timeouts, open_request
 
-_KEPT_HEADERS = ("x-ratelimit-limit-requests", "x-ratelimit-limit-tokens", "x-ratelimit-remaining-requests", "x-ratelimit-remaining-tokens")
+DONE = "[DONE]"
+# An endpoint that asks for more patience than this is not asked again by itself: the person is told instead.
+LONGEST_WAIT = 60.0
+_MOST_RATE_LIMITS = 16
 
 
 @dataclass
@@ -52,7 +54,7 @@ class Client:
         if endpoint.off is not None:
             raise ConfigurationError(endpoint.off.message, endpoint.off.remedy)
         check_prompt(request.prompt, endpoint.prompt_limit)
-        return qianfan.encode(qianfan.body(request, endpoint.parameters))
+        return encode(endpoint.provider.body(request, endpoint.parameters, endpoint.model))
 
     def complete(self, endpoint: Endpoint, request: CompletionRequest, cancel: Cancel, exchange: Exchange) -> Iterator[Sentence]:
         """Yield the answer's sentences as they arrive.
@@ -79,9 +81,10 @@ class Client:
                     renewed, refused = True, token
                     exchange.attempts -= 1
                     continue
-                if not error.retryable or exchange.attempts >= self.retry.attempts:
+                patience = error.retry_after or 0.0
+                if not error.retryable or exchange.attempts >= self.retry.attempts or patience > LONGEST_WAIT:
                     raise
-                cancel.wait(self.retry.backoff * 2 ** (exchange.attempts - 1))
+                cancel.wait(max(patience, self.retry.backoff * 2 ** (exchange.attempts - 1)))
 
     def _token(self, endpoint: Endpoint, refused: Secret | None, cancel: Cancel) -> Secret | None:
         if isinstance(endpoint.credentials, ApplicationKeys):
@@ -96,12 +99,12 @@ class Client:
         url, headers = _authorised(endpoint, token)
         with open_request("POST", url, headers=headers, content=content, cancel=cancel, timeouts=self.timeouts) as answer:
             exchange.status = answer.status
-            exchange.request_id = answer.headers.get("X-Baidu-Request-Id")
-            exchange.rate_limits = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
+            exchange.request_id = answer.headers.get("X-Baidu-Request-Id") or answer.headers.get("X-Request-Id")
+            exchange.rate_limits = _rate_limits(answer.headers)
             if answer.is_event_stream:
-                yield from _stream(answer)
+                yield from _stream(endpoint.provider, answer)
             else:
-                yield _whole(answer)
+                yield _whole(endpoint.provider, answer)
 
 
 def _authorised(endpoint: Endpoint, token: Secret | None) -> tuple[str, dict[str, str]]:
@@ -109,7 +112,9 @@ def _authorised(endpoint: Endpoint, token: Secret | None) -> tuple[str, dict[str
     headers = {"Content-Type": "application/json", "Host": _host(endpoint.url)}
     if token is not None:
         return f"{endpoint.url}?access_token={quote(token.reveal(), safe='')}", headers
-    if isinstance(endpoint.credentials, IamKeys):
+    if isinstance(endpoint.credentials, BearerKey):
+        headers["Authorization"] = f"Bearer {endpoint.credentials.key.reveal()}"
+    elif isinstance(endpoint.credentials, IamKeys):
         now = timestamp(time.time())
         headers["x-bce-date"] = now
         headers["Authorization"] = authorization(
@@ -130,23 +135,34 @@ def _host(url: str) -> str:
     return host if parts.port in (None, usual) else f"{host}:{parts.port}"
 
 
-def _stream(answer: Answer) -> Iterator[Sentence]:
-    count = 0
-    for data in answer.events():
-        if not data.strip() or data.strip() == "[DONE]":
-            continue
-        try:
-            sentence = qianfan.read_event(data, count)
-        except ServiceError as error:
-            if error.code is not None or count == 0 or _is_json(data):
-                raise
-            raise StreamInterrupted(
-                message("The connection was lost in the middle of an event."), message("Run again to get a whole answer.")
-            ) from error
-        count += sentence.queue_place is None
-        yield sentence
-        if sentence.is_end:
-            return
+def _rate_limits(headers: Mapping[str, str]) -> dict[str, str]:
+    """What an endpoint says of its limits, whichever of them it counts; bounded, since it is kept and shown."""
+    names = [name for name in headers if name.lower().startswith("x-ratelimit-") or name.lower() == "retry-after"]
+    return {name.lower(): headers[name][:100] for name in names[:_MOST_RATE_LIMITS]}
+
+
+def _stream(provider: Provider, answer: Answer) -> Iterator[Sentence]:
+    count, ended = 0, False
+    try:
+        for data in answer.events():
+            if not data.strip():
+                continue
+            if data.strip() == DONE:
+                if not provider.ends_with_done:
+                    continue
+                ended = count > 0
+                break
+            sentence = _event(provider, data, count)
+            count += sentence.queue_place is None
+            yield sentence
+            ended = ended or sentence.is_end
+            if ended and not provider.ends_with_done:
+                return
+    except StreamInterrupted:
+        if not ended:  # what is lost after the end mark is at most the usage
+            raise
+    if ended:
+        return
     if count == 0:
         raise ServiceError(
             message("The endpoint opened a stream and sent nothing in it."), message("Run again; if it stays, check the endpoint's address."),
@@ -158,25 +174,27 @@ def _stream(answer: Answer) -> Iterator[Sentence]:
     )
 
 
-def _whole(answer: Answer) -> Sentence:
+def _event(provider: Provider, data: str, index: int) -> Sentence:
+    """Read one event; one that breaks off after others is a lost connection, not another protocol."""
+    try:
+        return provider.read_event(data, index)
+    except ServiceError as error:
+        if error.code is not None or index == 0 or _is_json(data):
+            raise
+        raise StreamInterrupted(
+            message("The connection was lost in the middle of an event."), message("Run again to get a whole answer.")
+        ) from error
+
+
+def _whole(provider: Provider, answer: Answer) -> Sentence:
     """Read an answer that is not a stream; on a status other than 200 say so, with the endpoint's own words if readable."""
     body = answer.body()
     if answer.status == 200 and not body.strip():
         raise ServiceError(message("The endpoint sent an empty answer."), message("Run again; if it stays, check the endpoint's address."),
                            retryable=True)
     if answer.status != 200:
-        _raise_stated(body)
-        raise _status_error(answer)
-    return qianfan.read_event(body, 0, streamed=False)
-
-
-def _raise_stated(body: bytes) -> None:
-    try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError):
-        return
-    if isinstance(fields, dict):
-        raise_if_error(fields)
+        raise provider.error(answer.status, body, answer.headers) or _status_error(answer)
+    return provider.read_event(body, 0, streamed=False)
 
 
 def _status_error(answer: Answer) -> EndpointError:

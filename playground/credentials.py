@@ -1,6 +1,6 @@
-"""How a request proves who sends it: an access token, or an IAM signature.
+"""How a request proves who sends it: an access token, an IAM signature, or a bearer key.
 
-Three kinds, all with secrets that `repr` never shows. Which one an endpoint uses is a matter of its row.
+Four kinds, all with secrets that `repr` never shows. Which one an endpoint uses is a matter of its row.
 """
 
 from dataclasses import dataclass
@@ -31,4 +31,11 @@ class IamKeys:
     secret_key: Secret
 
 
-Credentials = ApplicationKeys | AccessToken | IamKeys
+@dataclass(frozen=True, kw_only=True)
+class BearerKey:
+    """A key that goes along with each request as it is, in the `Authorization` header."""
+
+    key: Secret
+
+
+Credentials = ApplicationKeys | AccessToken | IamKeys | BearerKey

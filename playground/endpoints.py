@@ -8,21 +8,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from playground.credentials import AccessToken, ApplicationKeys, Credentials, IamKeys
+from playground.credentials import AccessToken, ApplicationKeys, BearerKey, Credentials, IamKeys
 from playground.errors import ConfigurationError
 from playground.local import LocalModel
 from playground.message import N_, Message, message
 from playground.parameters import ParameterSpec
-from playground.providers import qianfan
+from playground.providers import openai, qianfan
+from playground.providers.provider import Provider
 from playground.redaction import Secret
 from playground.settings import Settings
 
 PROMPT_LIMIT = 131_072
+# An OpenAI-compatible server knows its context alone, in tokens; this only keeps a paste by mistake from being sent.
+OPENAI_PROMPT_LIMIT = 1_000_000
+# Every parameter that any endpoint can have: what a preset may hold, whichever endpoint is chosen.
+KNOWN_PARAMETERS = (*qianfan.PARAMETERS, *(spec for table in openai.DIALECTS.values() for spec in table))
 DEMO_KEYS = ApplicationKeys(api_key=Secret("demo-api-key"), secret_key=Secret("demo-secret-key"))
 
 GROUP_LOCAL = N_("Local (this computer)")
 GROUP_RECORDED = N_("Recorded answers")
 GROUP_OWN = N_("Your Qianfan services")
+GROUP_OPENAI = N_("OpenAI-compatible")
 GROUP_FAULTS = N_("Fault lab")
 
 MODELS = {"cerebras_gpt_6_7b": "Cerebras-GPT-6.7B", "stablelm_alpha_7b": "StableLM-Alpha-7B", "yi_34b": "Yi-34B"}
@@ -53,7 +59,8 @@ FAULTS: Mapping[str, str] = {
 class Endpoint:
     """One row of the selector. `off` says why it cannot be used; such a row is shown and never sent to.
 
-    `path` is the published address of the service; `prompt_limit` is in characters; `fetched` is (bytes here, bytes in
+    `path` is the published address of the service, `model` the name its requests carry where the wire has one;
+    `prompt_limit` is in characters; `fetched` is (bytes here, bytes in
     all) while a model is on its way to this computer.
     """
 
@@ -63,7 +70,9 @@ class Endpoint:
     note: Message
     base_url: str = ""
     path: str = ""
+    model: str = ""
     credentials: Credentials | None = None
+    provider: Provider = qianfan.PROVIDER
     parameters: tuple[ParameterSpec, ...] = qianfan.PARAMETERS
     prompt_limit: int = PROMPT_LIMIT
     advises_one_of_temperature_and_top_p: bool = False
@@ -74,13 +83,14 @@ class Endpoint:
     @property
     def url(self) -> str:
         """The completion URL, without any credential."""
-        return qianfan.completion_url(self.base_url, self.path)
+        return self.provider.completion_url(self.base_url, self.path)
 
 
 def build_endpoints(settings: Settings, emulator_url: str | None) -> dict[str, Endpoint]:
     """Return the configured endpoints by name, in the selector's order. `emulator_url` is `None` while no emulator runs."""
     rows = [_recorded(name, emulator_url) for name in MODELS]
     rows += [_own(name, settings.values) for name in MODELS]
+    rows.append(_openai(settings.values))
     if settings.fault_endpoints:
         rows += [_fault(name, emulator_url) for name in FAULTS]
     return {row.name: row for row in rows}
@@ -187,6 +197,54 @@ def _own(name: str, values: Mapping[str, str]) -> Endpoint:
         note=message("Your own service at {host}.", host=urlsplit(base_url).hostname or ""),
         base_url=base_url, path=path, credentials=credentials, off=off, advises_one_of_temperature_and_top_p=name in ADVISES_ONE,
     )
+
+
+def _openai(values: Mapping[str, str]) -> Endpoint:
+    """A server that speaks OpenAI's completions: its base URL, model, dialect and, where it wants one, key."""
+    model = values.get("OPENAI_MODEL", "").strip()
+    dialect = values.get("OPENAI_DIALECT", "").strip().lower() or "plain"
+    off: ConfigurationError | None = None
+    base_url, credentials = "", None
+    try:
+        if dialect not in openai.DIALECTS:
+            known, dialect = ", ".join(openai.DIALECTS), "plain"
+            raise ConfigurationError(
+                message("{name} is none of the known ones.", name="OPENAI_DIALECT"), message("Set it to one of these: {known}.", known=known)
+            )
+        if not values.get("OPENAI_BASE_URL", "").strip():
+            raise ConfigurationError(
+                message("The address of your server is not set."),
+                message("Set OPENAI_BASE_URL in .env, for instance http://127.0.0.1:8000/v1, and OPENAI_MODEL."),
+            )
+        base_url = check_base_url("OPENAI_BASE_URL", values["OPENAI_BASE_URL"])
+        if not model:
+            raise ConfigurationError(
+                message("The name of your server's model is not set."),
+                message("Set OPENAI_MODEL in .env to a name that the server lists under /v1/models."),
+            )
+        if len(model) > 500 or not model.isprintable():
+            raise ConfigurationError(message("{name} is not a model's name.", name="OPENAI_MODEL"))
+        credentials = _bearer_key(values.get("OPENAI_API_KEY", "").strip())
+    except ConfigurationError as error:
+        off = error
+    return Endpoint(
+        name="openai", title=model or openai.TITLES[dialect], group=GROUP_OPENAI,
+        note=message("Your server at {host}; parameters as {dialect} names them.", host=urlsplit(base_url).netloc, dialect=openai.TITLES[dialect]),
+        base_url=base_url, path=openai.COMPLETION_PATH, model=model, credentials=credentials, provider=openai.PROVIDER,
+        parameters=openai.DIALECTS[dialect], prompt_limit=OPENAI_PROMPT_LIMIT, off=off,
+    )
+
+
+def _bearer_key(key: str) -> BearerKey | None:
+    """Return the key, or `None` where none is set: a server on one's own network often wants none."""
+    if not key:
+        return None
+    if not key.isascii() or any(not 33 <= ord(character) <= 126 for character in key):
+        raise ConfigurationError(
+            message("{name} holds a character that no key has.", name="OPENAI_API_KEY"),
+            message("Copy the key again, without spaces or quotation marks."),
+        )
+    return BearerKey(key=Secret(key))
 
 
 def _no_emulator() -> ConfigurationError:

@@ -1,6 +1,6 @@
 """A loop while it happens: a span that repeats at the end of the text, and which parameter would help against it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,13 +59,25 @@ def find_loop(text: str) -> Loop | None:
     return best if best is not None and best.span.strip() else None
 
 
-def loop_advice(values: Mapping[str, Any]) -> Message:
-    """Return which parameter would help, given what was sent."""
-    penalty, top_k, temperature = values.get("penalty_score"), values.get("top_k"), values.get("temperature")
+# What each endpoint calls its penalty on used tokens, and what helps: from, to.
+_PENALTIES = {
+    "penalty_score": (1.1, 1.3), "repetition_penalty": (1.1, 1.3), "repeat_penalty": (1.1, 1.3), "frequency_penalty": (0.3, 1.0),
+}
+
+
+def loop_advice(values: Mapping[str, Any], names: Collection[str] = ("penalty_score",)) -> Message:
+    """Return which parameter would help, given what was sent; `names` are the parameters the endpoint has."""
+    top_k, temperature = values.get("top_k"), values.get("temperature")
     if top_k == 1 or values.get("top_p") == 0:
         return message("Only the likeliest token is ever taken: a larger top_k or top_p lets the text find a way out.")
-    if penalty is None or penalty < 1.1:
-        return message("A penalty_score of 1.1 to 1.3 makes tokens that were used less likely.")
-    if temperature is not None and temperature < 0.5:
-        return message("A higher temperature lets the text find a way out.")
-    return message("A higher penalty_score or temperature, or a stop sequence, would end it.")
+    higher = message("A higher temperature lets the text find a way out.")
+    if temperature == 0:
+        return higher
+    penalty = next((name for name in _PENALTIES if name in names), None)
+    if penalty is not None:
+        low, high = _PENALTIES[penalty]
+        if values.get(penalty) is None or values[penalty] < low:
+            return message("A {name} of {low} to {high} makes tokens that were used less likely.", name=penalty, low=f"{low:g}", high=f"{high:g}")
+    if penalty is None or (temperature is not None and temperature < 0.5):
+        return higher
+    return message("A higher {name} or temperature, or a stop sequence, would end it.", name=penalty)

@@ -16,7 +16,7 @@ class ParameterSpec:
     """One field of a request body.
 
     `minimum` and `maximum` bound a number; `minimum_open` excludes the lower bound itself. `slider_maximum` is only
-    how far the slider reaches when there is no upper bound; larger values can be typed. `max_items` and `max_length`
+    how far the slider reaches where the upper bound is none or out of a hand's reach; larger values can be typed. `max_items` and `max_length`
     (in code points) bound text. `start` is where a control stands when it is first switched on; it is never sent by
     itself: the default of every parameter is "not sent". `help`, `more` and `less` are English source texts.
     """
@@ -45,10 +45,14 @@ class ParameterSpec:
     def range(self) -> Message:
         """The permitted range in words, with the bound marks of mathematics."""
         if self.kind == "texts":
+            if self.max_length is None:
+                return message("at most {items} entries", items=self.max_items)
             return message("at most {items} entries of at most {length} characters", items=self.max_items, length=self.max_length)
         low, high = _figure(self.minimum), _figure(self.maximum)
         if self.kind == "int" and self.maximum is None:
             return message("whole numbers from {low}", low=low)
+        if self.maximum is None:
+            return message("greater than {low}", low=low) if self.minimum_open else message("from {low}", low=low)
         if self.minimum_open:
             return message("greater than {low}, at most {high}", low=low, high=high)
         return message("from {low} to {high}", low=low, high=high)
@@ -166,4 +170,4 @@ def _has_lone_surrogate(text: str) -> bool:
 
 
 def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:g}"
+    return "" if value is None else str(value) if isinstance(value, int) else f"{value:g}"

@@ -112,7 +112,7 @@ def read_paste(text: str, parameters: tuple[ParameterSpec, ...] = qianfan.PARAME
     if len(text) > MOST_CHARACTERS:
         raise ParameterError("paste", message("The paste is too long: at most {limit} characters are read.", limit=f"{MOST_CHARACTERS:,}"))
     try:
-        found = _read(text.removeprefix("\ufeff").replace("\r\n", "\n"))
+        found = _read(text)
     except Unreadable as error:
         raise ParameterError("paste", error.message) from None
     table = {spec.name for spec in parameters}
@@ -138,7 +138,16 @@ def read_paste(text: str, parameters: tuple[ParameterSpec, ...] = qianfan.PARAME
     )
 
 
+def read_address(text: str) -> str | None:
+    """Return the published address of the Qianfan service that a paste calls, if it names one: its table is the one to read with."""
+    try:
+        return _read(text).path if len(text) <= MOST_CHARACTERS else None
+    except Unreadable:
+        return None
+
+
 def _read(text: str) -> _Found:
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     found = _Found()
     kind, start = _tell(text)
     if kind == "shell":

@@ -55,6 +55,7 @@ def export_presets(presets: Sequence[Preset]) -> str:
 def import_presets(content: str | bytes, specs: Sequence[ParameterSpec]) -> tuple[list[Preset], list[Message]]:
     """Read a file of presets; returns those that can be used and a word about each that cannot.
 
+    `specs` may hold a name more than once, as endpoints bound it differently: one that takes the value is enough.
     Raises `ParameterError` if it is no such file.
     """
     if len(content) > _LARGEST_FILE:
@@ -74,9 +75,26 @@ def import_presets(content: str | bytes, specs: Sequence[ParameterSpec]) -> tupl
             if not isinstance(name, str) or not isinstance(values, dict):
                 raise TypeError
             name = check_name(name, [preset.name for preset in presets])
-            presets.append(Preset(name=name, values=check_parameters(specs, values)))
+            presets.append(Preset(name=name, values=_check(specs, values)))
         except (TypeError, KeyError):
             refused.append(message("Preset {number} has no name or no values.", number=number))
         except ParameterError as error:
             refused.append(message("Preset {number}: {reason}", number=number, reason=error.message))
     return presets, refused
+
+
+def _check(specs: Sequence[ParameterSpec], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values in the tables' order, or raise what the first table of the name says of the first bad one."""
+    checked: dict[str, Any] = {}
+    for name, value in values.items():
+        tables = [one for one in specs if one.name == name]
+        checked |= check_parameters([one for one in tables if _takes(one, value)][:1] or tables[:1], {name: value})
+    return {name: checked[name] for name in dict.fromkeys(spec.name for spec in specs) if name in checked}
+
+
+def _takes(spec: ParameterSpec, value: Any) -> bool:
+    try:
+        spec.check(value)
+    except ParameterError:
+        return False
+    return True

@@ -37,7 +37,8 @@ def loop_words(run: Run, translate: Translate) -> dict[str, Any] | None:
     found = run.loop
     if found is None:
         return None
-    return {"span": found.span[:80], "times": found.times, "advice": loop_advice(run.request.parameters).render(translate)}
+    advice = loop_advice(run.request.parameters, [spec.name for spec in run.endpoint.parameters])
+    return {"span": found.span[:80], "times": found.times, "advice": advice.render(translate)}
 
 
 def outcome(run: Run, translate: Translate) -> dict[str, Any]:

@@ -14,6 +14,9 @@ from playground.advice import advice
         ({"top_p": 0, "top_k": 5}, "top_p", "top_k changes nothing"),
         ({"top_p": 0.0}, "top_p", "same text"),
         ({"penalty_score": 1.0}, "penalty_score", "no penalty"),
+        ({"repeat_penalty": 1.0}, "repeat_penalty", "no penalty"),
+        ({"temperature": 0.0}, "temperature", "same text"),
+        ({"temperature": 0, "top_k": 1, "min_p": 0.1}, "temperature", "top_k, min_p changes nothing"),
     ],
 )
 def test_a_setting_that_makes_another_inert_is_noted_beside_it(values, beside, says):

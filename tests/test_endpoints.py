@@ -21,9 +21,10 @@ def own(**values):
     return rows(**values)["own/yi_34b"]
 
 
-def test_the_selector_shows_recorded_answers_then_own_services():
+def test_the_selector_shows_recorded_answers_then_own_services_then_other_servers():
     assert list(rows()) == [
-        "recorded/cerebras_gpt_6_7b", "recorded/stablelm_alpha_7b", "recorded/yi_34b", "own/cerebras_gpt_6_7b", "own/stablelm_alpha_7b", "own/yi_34b",
+        "recorded/cerebras_gpt_6_7b", "recorded/stablelm_alpha_7b", "recorded/yi_34b",
+        "own/cerebras_gpt_6_7b", "own/stablelm_alpha_7b", "own/yi_34b", "openai",
     ]
 
 

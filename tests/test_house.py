@@ -22,7 +22,7 @@ PRODUCT = ("app", "components", "emulator", "local_model", "pages", "playground"
 FLOORS = (
     ("message", "errors", "redaction", "completion", "parameters", "stops", "local"),
     ("wire", "signature", "credentials", "settings", "language", "loops", "advice", "stop_simulator", "presets"),
-    ("providers.qianfan_codes", "providers.qianfan", "endpoints", "tokens"),
+    ("providers.provider", "providers.qianfan_codes", "providers.qianfan", "providers.openai", "endpoints", "tokens"),
     ("client",),
     ("run",),
     ("report", "export", "paste", "service"),
@@ -177,7 +177,7 @@ def test_every_module_says_what_it_is_for():
 def settings_read() -> set[str]:
     """The names of our settings that stand in the product's code as whole texts, and those made from a model's name."""
     texts = {node.value for tree in modules().values() for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    names = {text for text in texts if re.fullmatch(r"(?:QIANFAN|PLAYGROUND|LOCAL_MODEL)(?:_[A-Z0-9]+)*", text)}
+    names = {text for text in texts if re.fullmatch(r"(?:QIANFAN|OPENAI|PLAYGROUND|LOCAL_MODEL)(?:_[A-Z0-9]+)*", text)}
     return names - {"PLAYGROUND", "QIANFAN"} | {f"QIANFAN_ENDPOINT_{name.upper()}" for name in MODELS}
 
 

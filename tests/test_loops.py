@@ -39,3 +39,18 @@ def test_a_loop_is_found_while_it_streams_in_small_pieces():
 )
 def test_the_advice_fits_what_was_sent(values, says):
     assert says in str(loop_advice(values))
+
+
+@pytest.mark.parametrize(
+    ("values", "names", "says"),
+    [
+        ({}, ("temperature", "repetition_penalty", "frequency_penalty"), "A repetition_penalty of 1.1 to 1.3"),
+        ({}, ("repeat_penalty",), "A repeat_penalty of 1.1 to 1.3"),
+        ({}, ("temperature", "frequency_penalty"), "A frequency_penalty of 0.3 to 1 "),
+        ({"frequency_penalty": 0.5}, ("temperature", "frequency_penalty"), "A higher frequency_penalty or temperature"),
+        ({"temperature": 0}, ("frequency_penalty",), "A higher temperature"),
+        ({}, ("temperature",), "A higher temperature"),
+    ],
+)
+def test_the_advice_names_what_the_endpoint_has(values, names, says):
+    assert str(loop_advice(values, names)).startswith(says)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from playground.completion import CompletionRequest
 from playground.errors import ParameterError
 from playground.parameters import check_parameters, check_prompt
-from playground.providers.qianfan import PARAMETERS, body, encode
+from playground.providers.provider import encode
+from playground.providers.qianfan import PARAMETERS, body
 
 SPECS = {spec.name: spec for spec in PARAMETERS}
 TINY = 5e-324

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from playground.completion import CompletionRequest
-from playground.export import curl, go, java, node, python_requests, python_sdk
+from playground.export import curl, go, java, node, openai_curl, openai_python, python_requests, python_sdk
 from playground.export.target import Snippet, Target, target_of
 from playground.parameters import ParameterSpec, check_prompt
 from playground.providers import qianfan
 
-__all__ = ["LANGUAGES", "Snippet", "Target", "export", "target_of"]
+__all__ = ["LANGUAGES", "Snippet", "Target", "export", "languages", "target_of"]
 
 _WRITERS: Mapping[str, Callable[[Target, Mapping[str, Any]], Snippet]] = {
     "curl": curl.write,
@@ -23,6 +23,7 @@ _WRITERS: Mapping[str, Callable[[Target, Mapping[str, Any]], Snippet]] = {
     "java": java.write,
     "node": node.write,
 }
+_OPENAI_WRITERS: Mapping[str, Callable[[Target, Mapping[str, Any]], Snippet]] = {"curl": openai_curl.write, "python": openai_python.write}
 
 # What a selector shows, and the name Streamlit's code block knows each language by.
 LANGUAGES: Mapping[str, tuple[str, str]] = {
@@ -35,6 +36,15 @@ LANGUAGES: Mapping[str, tuple[str, str]] = {
 }
 
 
+def languages(target: Target) -> list[str]:
+    """Return the languages there is code in for this wire, in the selector's order."""
+    return [name for name in LANGUAGES if name in _writers(target)]
+
+
+def _writers(target: Target) -> Mapping[str, Callable[[Target, Mapping[str, Any]], Snippet]]:
+    return _WRITERS if target.provider is qianfan.PROVIDER else _OPENAI_WRITERS
+
+
 def export(
     language: str, target: Target, request: CompletionRequest, parameters: tuple[ParameterSpec, ...] = qianfan.PARAMETERS
 ) -> Snippet:
@@ -44,4 +54,4 @@ def export(
     """
     if request.prompt:
         check_prompt(request.prompt, len(request.prompt))
-    return _WRITERS[language](target, qianfan.body(request, parameters))
+    return _writers(target)[language](target, target.provider.body(request, parameters, target.model))

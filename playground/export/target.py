@@ -4,33 +4,41 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote, unquote, urlsplit
 
-from playground.credentials import IamKeys
+from playground.credentials import BearerKey, IamKeys
 from playground.endpoints import Endpoint
 from playground.providers import qianfan
+from playground.providers.provider import Provider
 
-Auth = Literal["access_token", "iam"]
+Auth = Literal["access_token", "iam", "bearer", "none"]
 
 ENDED_EARLY = "The stream ended without is_end: the text may be incomplete."
 
-# The environment variables that hold the keys of each authentication; the names are those of Baidu's SDKs.
-KEYS: dict[Auth, tuple[str, str]] = {
+# The environment variables that hold the keys of each authentication; the names are those of Baidu's SDKs and of OpenAI's.
+KEYS: dict[Auth, tuple[str, ...]] = {
     "access_token": ("QIANFAN_AK", "QIANFAN_SK"),
     "iam": ("QIANFAN_ACCESS_KEY", "QIANFAN_SECRET_KEY"),
+    "bearer": ("OPENAI_API_KEY",),
+    "none": (),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """The address of a service and the way to prove who calls it. `path` is the published address, not yet encoded."""
+    """The address of a service and the way to prove who calls it. `path` is the published address, not yet encoded.
+
+    `model` is the name a request carries where the wire has one.
+    """
 
     base_url: str
     path: str
     auth: Auth
+    provider: Provider = qianfan.PROVIDER
+    model: str = ""
 
     @property
     def url(self) -> str:
         """The completion URL."""
-        return qianfan.completion_url(self.base_url, self.path)
+        return self.provider.completion_url(self.base_url, self.path)
 
     @property
     def token_url(self) -> str:
@@ -63,15 +71,21 @@ class Target:
         return None if given == qianfan.BASE_URL else given
 
     @property
-    def keys(self) -> tuple[str, str]:
-        """The names of the two environment variables."""
+    def keys(self) -> tuple[str, ...]:
+        """The names of the environment variables."""
         return KEYS[self.auth]
 
 
 def target_of(endpoint: Endpoint) -> Target:
     """Return the target of a row of the selector."""
-    auth: Auth = "iam" if isinstance(endpoint.credentials, IamKeys) else "access_token"
-    return Target(base_url=endpoint.base_url, path=endpoint.path, auth=auth)
+    auth: Auth = "access_token"
+    if isinstance(endpoint.credentials, IamKeys):
+        auth = "iam"
+    elif isinstance(endpoint.credentials, BearerKey):
+        auth = "bearer"
+    elif endpoint.provider is not qianfan.PROVIDER:
+        auth = "none"
+    return Target(base_url=endpoint.base_url, path=endpoint.path, auth=auth, provider=endpoint.provider, model=endpoint.model)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from playground.completion import CompletionRequest, Safety, Sentence, Usage, Verdict
-from playground.errors import ServiceError
+from playground.completion import CompletionRequest, Safety, Sentence, Verdict
+from playground.errors import EndpointError, ServiceError
 from playground.message import N_, message
 from playground.parameters import ParameterSpec, check_parameters
+from playground.providers.provider import Provider, is_int, read_usage
 from playground.providers.qianfan_codes import raise_if_error
 
 BASE_URL = "https://aip.baidubce.com"
@@ -78,11 +79,6 @@ def body(request: CompletionRequest, specs: tuple[ParameterSpec, ...] = PARAMETE
     return {"prompt": request.prompt, **check_parameters(specs, request.parameters)}
 
 
-def encode(fields: Mapping[str, Any]) -> bytes:
-    """Return the bytes of a body: UTF-8 JSON in which text stays readable."""
-    return json.dumps(fields, ensure_ascii=False).encode("utf-8")
-
-
 def read_event(data: str | bytes, index: int, *, streamed: bool = True) -> Sentence:
     """Read one event of a stream, or a whole answer (`streamed=False`), as a `Sentence`.
 
@@ -104,13 +100,26 @@ def read_event(data: str | bytes, index: int, *, streamed: bool = True) -> Sente
         text=text,
         index=number if streamed and isinstance(number, int) and not isinstance(number, bool) else index,
         is_end=fields.get("is_end") is True if streamed else True,
-        usage=_usage(fields.get("usage")),
+        usage=read_usage(fields.get("usage")),
         safety=_safety(fields),
         is_truncated=fields["is_truncated"] if isinstance(fields.get("is_truncated"), bool) else None,
         finish_reason=fields["finish_reason"] if isinstance(fields.get("finish_reason"), str) else None,
-        queue_place=fields["queue_place"] if streamed and not text and _is_int(fields.get("queue_place")) else None,
+        queue_place=fields["queue_place"] if streamed and not text and is_int(fields.get("queue_place")) else None,
         answer_id=fields["id"] if isinstance(fields.get("id"), str) else None,
     )
+
+
+def error(content: bytes) -> EndpointError | None:
+    """Return the error that an answer's body states, if it states one."""
+    try:
+        fields = json.loads(content)
+        if isinstance(fields, dict):
+            raise_if_error(fields)
+    except EndpointError as stated:
+        return stated
+    except (ValueError, RecursionError):
+        pass
+    return None
 
 
 def estimate_tokens(text: str) -> int:
@@ -126,13 +135,6 @@ def estimate_tokens(text: str) -> int:
 _CHINESE = re.compile("[㐀-䶿一-鿿豈-﫿\U00020000-\U0003134f]")
 
 
-def _usage(fields: object) -> Usage | None:
-    if not isinstance(fields, dict):
-        return None
-    counts = {name: fields[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens") if _is_int(fields.get(name))}
-    return Usage(**counts) if counts else None
-
-
 def _safety(fields: Mapping[str, Any]) -> Safety:
     """`is_safe` is documented as a bool and sent as 1 or 0; newer builds send `need_clear_history` instead."""
     is_safe, clear = fields.get("is_safe"), fields.get("need_clear_history")
@@ -146,12 +148,8 @@ def _safety(fields: Mapping[str, Any]) -> Safety:
     return Safety(
         verdict=verdict,
         need_clear_history=clear if isinstance(clear, bool) else None,
-        ban_round=round_ if _is_int(round_) else None,
+        ban_round=round_ if is_int(round_) else None,
     )
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _unreadable() -> ServiceError:
@@ -159,3 +157,9 @@ def _unreadable() -> ServiceError:
         message("The endpoint answered something that is not a completion."),
         message("Check that the base URL and the endpoint address belong to a Qianfan completion service."),
     )
+
+
+PROVIDER = Provider(
+    name="qianfan", completion_url=completion_url, body=lambda request, specs, _model: body(request, specs), read_event=read_event,
+    error=lambda _status, content, _headers: error(content), ends_with_done=False,
+)

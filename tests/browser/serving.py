@@ -15,7 +15,7 @@ from pathlib import Path
 import requests
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("PLAYGROUND_", "QIANFAN_", "LOCAL_MODEL", "STREAMLIT_")
+OURS = ("PLAYGROUND_", "QIANFAN_", "OPENAI_", "LOCAL_MODEL", "STREAMLIT_")
 START = 60.0
 
 
