@@ -32,7 +32,7 @@ def code_row(code: ErrorCode) -> list[str]:
     if code.refresh_token:
         again = _("after a new token")
     else:
-        again = _("yes") if code.retryable else _("no")
+        again = _("yes") if code.retryable or code.again else _("no")
     return [f"`{code.code}`", plain(_(code.cause)), plain(_(code.remedy)), again]
 
 

@@ -48,8 +48,9 @@ class EndpointError(PlaygroundError):
     """A request that was sent and did not end well.
 
     `code` is the endpoint's own code if it gave one, `endpoint_message` its own words, `request_id` what to quote
-    to the service's support, `retryable` whether the same request can succeed later, `retry_after` in how many seconds
-    if the endpoint said so, `refresh_token` whether a new access token is the cure.
+    to the service's support, `retryable` whether the request may be sent again by itself, `again` whether a person's
+    trying again can help, `retry_after` in how many seconds if the endpoint said so, `refresh_token` whether a new
+    access token is the cure.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class EndpointError(PlaygroundError):
         endpoint_message: str | None = None,
         request_id: str | None = None,
         retryable: bool = False,
+        again: bool = False,
         retry_after: float | None = None,
         refresh_token: bool = False,
     ) -> None:
@@ -69,6 +71,7 @@ class EndpointError(PlaygroundError):
         self.endpoint_message = endpoint_message
         self.request_id = request_id
         self.retryable = retryable
+        self.again = again or retryable
         self.retry_after = retry_after
         self.refresh_token = refresh_token
 

@@ -60,7 +60,7 @@ def outcome(run: Run, translate: Translate) -> dict[str, Any]:
             "code": error.code,
             "words": None if error.endpoint_message is None else redact(error.endpoint_message)[:500],
             "request_id": error.request_id,
-            "retryable": error.retryable,
+            "again": error.again,
         },
         "elapsed_ms": round(run.elapsed * 1000),
         "first_ms": round(sentences[0].arrived * 1000) if sentences else None,

@@ -264,3 +264,10 @@ def test_an_endpoint_address_is_encoded_once_as_one_segment(endpoint, segment):
         assert url == f"https://aip.baidubce.com/rpc/2.0/ai_custom/v1/wenxinworkshop/completions/{segment}"
         assert unquote(urlsplit(url).path).endswith(endpoint)
         assert re.fullmatch(r"[!-~]+", url)
+
+
+def test_no_remedy_says_try_again_where_the_page_will_say_that_it_cannot_help():
+    for row in ERROR_CODES.values():
+        if "try again" in row.remedy.lower():
+            assert error_for(row.code).again, row.code
+    assert not error_for(336003).again and not error_for(17).again

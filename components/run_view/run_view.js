@@ -472,7 +472,7 @@ class View {
       ].filter(Boolean);
       lines.push(error.message, error.remedy);
       if (error.words) lines.push(fill(this.labels.service_words, { words: error.words }));
-      if (outcome.ending === "failed") facts.unshift(error.retryable ? this.labels.again_helps : this.labels.again_useless);
+      if (outcome.ending === "failed") facts.unshift(error.again ? this.labels.again_helps : this.labels.again_useless);
       if (facts.length) lines.push(facts.join(" · "));
     } else if (reason) lines.push(reason);
     this.sayLoop(outcome.loop);

@@ -14,7 +14,10 @@ from playground.message import N_, Message, message
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorCode:
-    """One code. `words` is the service's own `error_msg`; `cause` and `remedy` are English source texts."""
+    """One code. `words` is the service's own `error_msg`; `cause` and `remedy` are English source texts.
+
+    `retryable` is what the official SDK sends again by itself, `again` what the pages tell a person to try again.
+    """
 
     code: int
     words: str
@@ -22,6 +25,7 @@ class ErrorCode:
     cause: str
     remedy: str
     retryable: bool = False
+    again: bool = False
     refresh_token: bool = False
 
 
@@ -39,14 +43,14 @@ _INTERNAL = N_("The service had an internal fault.")
 _REFUSED = N_("The service refused the request.")
 
 _TABLE = (
-    ErrorCode(code=1, words="Unknown error", kind=ServiceError, cause=N_("The service had an unknown fault."), remedy=_TICKET),
+    ErrorCode(code=1, words="Unknown error", kind=ServiceError, cause=N_("The service had an unknown fault."), remedy=_TICKET, again=True),
     ErrorCode(code=2, words="Service temporarily unavailable", kind=ServiceError,
               cause=N_("The service is unavailable for the moment."), remedy=_LATER, retryable=True),
     ErrorCode(code=3, words="Unsupported openapi method", kind=InvalidRequestError,
               cause=N_("The service knows no such path."),
               remedy=N_("Check the base URL and the endpoint address, prefix and spelling included.")),
     ErrorCode(code=4, words="Open api request limit reached", kind=RateLimitError,
-              cause=N_("The service's cluster reached its request limit."), remedy=_LATER),
+              cause=N_("The service's cluster reached its request limit."), remedy=_LATER, again=True),
     ErrorCode(code=6, words="No permission to access data", kind=AuthenticationError,
               cause=N_("The application has no right to this service."),
               remedy=N_("Open or publish the service for this application in the Qianfan console.")),
@@ -70,7 +74,7 @@ _TABLE = (
               cause=N_("The access token is invalid."), remedy=_NEW_TOKEN, refresh_token=True),
     ErrorCode(code=111, words="Access token expired", kind=AuthenticationError,
               cause=N_("The access token has expired."), remedy=_NEW_TOKEN, refresh_token=True),
-    ErrorCode(code=336000, words="Internal error", kind=ServiceError, cause=_INTERNAL, remedy=_TICKET),
+    ErrorCode(code=336000, words="Internal error", kind=ServiceError, cause=_INTERNAL, remedy=_TICKET, again=True),
     ErrorCode(code=336001, words="Invalid Argument", kind=InvalidRequestError,
               cause=N_("The request has a wrong form, a required field is missing for instance."), remedy=_FIX),
     ErrorCode(code=336002, words="Invalid JSON", kind=InvalidRequestError,
@@ -97,14 +101,14 @@ _TABLE = (
               cause=N_("The prompt has too many tokens for this service."), remedy=_SHORTER),
     ErrorCode(code=336104, words="Invalid system argument", kind=InvalidRequestError, cause=_REFUSED, remedy=_FIX),
     ErrorCode(code=336105, words="Invalid user argument", kind=InvalidRequestError, cause=_REFUSED, remedy=_FIX),
-    ErrorCode(code=336200, words="Internal error", kind=ServiceError, cause=_INTERNAL, remedy=_TICKET),
+    ErrorCode(code=336200, words="Internal error", kind=ServiceError, cause=_INTERNAL, remedy=_TICKET, again=True),
     ErrorCode(code=336303, words="Bad request", kind=InvalidRequestError, cause=_REFUSED, remedy=_FIX),
     ErrorCode(code=336501, words="Rate limit reached for RPM", kind=RateLimitError,
               cause=N_("Too many requests in this minute."), remedy=_MINUTE, retryable=True),
     ErrorCode(code=336502, words="Rate limit reached for TPM", kind=RateLimitError,
               cause=N_("Too many tokens in this minute."), remedy=_MINUTE, retryable=True),
     ErrorCode(code=337006, words="Bad request", kind=InvalidRequestError, cause=_REFUSED, remedy=_FIX),
-    ErrorCode(code=500000, words="Internal error", kind=ServiceError, cause=_INTERNAL, remedy=_TICKET),
+    ErrorCode(code=500000, words="Internal error", kind=ServiceError, cause=_INTERNAL, remedy=_TICKET, again=True),
 )
 
 ERROR_CODES: Mapping[int, ErrorCode] = {row.code: row for row in _TABLE}
@@ -135,7 +139,7 @@ def error_for(code: object, words: str | None = None, answer_id: object = None) 
     return row.kind(
         Message(row.cause), Message(row.remedy), code=row.code, endpoint_message=words,
         request_id=answer_id if isinstance(answer_id, str) else None,
-        retryable=row.retryable, refresh_token=row.refresh_token,
+        retryable=row.retryable, again=row.again, refresh_token=row.refresh_token,
     )
 
 
