@@ -4,7 +4,6 @@ import gc
 import gzip
 import json
 import random
-import shutil
 import socket
 import ssl
 import subprocess
@@ -18,6 +17,7 @@ import pytest
 from playground.errors import ConnectionFailed, EndpointError, ServiceError, StreamInterrupted
 from playground.wire import BODY_LIMIT, EVENT_LIMIT, Cancel, Cancelled, Timeouts, open_request
 from tests.scripted_server import CUT, HANG, RESET, ScriptedServer, json_reply, raw, reply, unused_port
+from tests.toolchains import tool
 
 QUICK = Timeouts(connect=5.0, silence=5.0)
 SOON = Timeouts(connect=5.0, silence=0.2)
@@ -510,9 +510,7 @@ def test_a_gzip_body_is_unpacked():
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed")
+    openssl = tool("openssl")
     place = tmp_path_factory.mktemp("tls")
     subprocess.run(
         [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", place / "key.pem", "-out", place / "cert.pem", "-days", "2",
