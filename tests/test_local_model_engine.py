@@ -18,6 +18,8 @@ from local_model.opening import open_engine
 from local_model.probe import probe
 from tests.known_law import BYE, CAT, LAW, PROMPT, Law, distance, draws, write_model
 
+pytestmark = pytest.mark.slow
+
 CONTEXT = 32_768
 LONG = 30_000
 

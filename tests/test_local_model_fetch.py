@@ -23,6 +23,8 @@ from local_model.models import GEMMA3, KnownModel, Wheel
 from playground.errors import ConfigurationError
 from playground.message import message
 
+pytestmark = pytest.mark.slow
+
 WEIGHTS = b"GGUF" + bytes(range(256)) * 4096
 PARTS = (WEIGHTS[:700_000], WEIGHTS[700_000:])
 

@@ -12,6 +12,8 @@ from playground.providers import openai
 from playground.service import close_service, open_service
 from playground.settings import ROOT, Settings
 
+pytestmark = pytest.mark.slow
+
 KEY = "sk-never-on-the-page"
 EMULATOR = "http://127.0.0.1:9"
 

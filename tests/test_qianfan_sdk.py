@@ -16,12 +16,15 @@ from emulator.options import ACCESS_KEY, API_KEY, IAM_SECRET, SECRET_KEY, Option
 from emulator.server import Running, running
 from playground.providers.qianfan import COMPLETION_PATH, TOKEN_PATH
 
+pytestmark = pytest.mark.slow
+
 APPLICATION = {"QIANFAN_AK": API_KEY, "QIANFAN_SK": SECRET_KEY}
 IAM = {"QIANFAN_ACCESS_KEY": ACCESS_KEY, "QIANFAN_SECRET_KEY": IAM_SECRET}
 
 SCRIPT = """
 import json, sys
 import qianfan
+
 asked = json.loads(sys.argv[1])
 try:
     answer = qianfan.Completion().do(prompt="Introduce the city Beijing", **asked)
