@@ -13,6 +13,7 @@ from playground.errors import ConfigurationError
 from playground.local import LocalModel
 from playground.message import N_, Message, message
 from playground.parameters import ParameterSpec
+from playground.price import Price
 from playground.providers import openai, qianfan
 from playground.providers.provider import Provider
 from playground.redaction import Secret
@@ -60,8 +61,9 @@ class Endpoint:
     """One row of the selector. `off` says why it cannot be used; such a row is shown and never sent to.
 
     `path` is the published address of the service, `model` the name its requests carry where the wire has one;
-    `prompt_limit` is in characters; `fetched` is (bytes here, bytes in
-    all) while a model is on its way to this computer.
+    `prompt_limit` is in characters, `context` in tokens; `fetched` is (bytes here, bytes in all) while a model is on its
+    way to this computer. `settings` names where its address and keys come from, `public_only` is set where the address came
+    from a visitor who may not reach into this server's own network. `price` is `None` where nobody stated one.
     """
 
     name: str
@@ -77,6 +79,10 @@ class Endpoint:
     prompt_limit: int = PROMPT_LIMIT
     advises_one_of_temperature_and_top_p: bool = False
     example: str = ""
+    context: int | None = None
+    price: Price | None = None
+    settings: tuple[str, ...] = ()
+    public_only: bool = False
     fetched: tuple[int, int] | None = None
     off: ConfigurationError | None = None
 

@@ -20,7 +20,7 @@ PRODUCT = ("app", "components", "emulator", "local_model", "pages", "playground"
 # From the ground up. A module imports from lower floors, and on its own floor only what stands left of it. A package may stand
 # as one room; inside it modules import each other.
 FLOORS = (
-    ("message", "errors", "redaction", "completion", "parameters", "stops", "local"),
+    ("message", "errors", "redaction", "completion", "parameters", "stops", "local", "price"),
     ("wire", "signature", "credentials", "settings", "language", "loops", "advice", "stop_simulator", "presets"),
     ("providers.provider", "providers.qianfan_codes", "providers.qianfan", "providers.openai", "endpoints", "tokens"),
     ("client",),
