@@ -7,38 +7,55 @@ is the result; a stream without its end mark is an interrupted answer, never a s
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 from urllib.parse import quote, urlsplit
 
 from playground.completion import CompletionRequest, Sentence
-from playground.credentials import AccessToken, ApplicationKeys, BearerKey, IamKeys
+from playground.credentials import AccessToken, ApplicationKeys, BearerKey, IamKeys, secrets_of
 from playground.endpoints import Endpoint
 from playground.errors import AuthenticationError, ConfigurationError, EndpointError, RateLimitError, ServiceError, StreamInterrupted
+from playground.event_stream import Event
+from playground.exchange import Exchange
 from playground.message import message
 from playground.parameters import check_prompt
 from playground.providers.provider import Provider, encode
-from playground.redaction import Secret
+from playground.redaction import Secret, masking, redact
 from playground.settings import Retry
 from playground.signature import authorization, timestamp
 from playground.tokens import TokenCache
-from playground.wire import Answer, Cancel, Timeouts, open_request
+from playground.wire import Cancel, Timeouts, open_request
 
 DONE = "[DONE]"
 # An endpoint that asks for more patience than this is not asked again by itself: the person is told instead.
 LONGEST_WAIT = 60.0
+# What may still come after the end mark, usage and [DONE], comes at once or not at all.
+LAST_WAIT = 2.0
 _MOST_RATE_LIMITS = 16
+_MOST_WORDS = 4000
+_MOST_READ = 50_000
+_LONGEST_NAME = 200
+# Each list or object takes twenty times its bytes; a completion has a dozen of them, and its text seldom so many of their marks.
+_MOST_VALUES = 500_000
 
 
-@dataclass
-class Exchange:
-    """What a request met on its way, filled while it runs: attempts made, HTTP status, request id, rate limits."""
+class Answered(Protocol):
+    """An answer that can be read once: from the wire, or from a recording."""
 
-    attempts: int = 0
-    status: int | None = None
-    request_id: str | None = None
-    rate_limits: dict[str, str] = field(default_factory=dict)
+    status: int
+    headers: Mapping[str, str]
+    version: str
+
+    @property
+    def is_event_stream(self) -> bool: ...
+
+    def events(self) -> Iterator[Event]: ...
+
+    def body(self) -> bytes: ...
+
+    def end_within(self, seconds: float) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +79,7 @@ class Client:
         Raises `EndpointError` when it does not end well, `Cancelled` when `cancel` was used; what was yielded stands.
         """
         content = self.check(endpoint, request)
+        exchange.send("POST", endpoint.url, {}, content)
         refused: Secret | None = None
         renewed, begun = False, False
         while True:
@@ -69,12 +87,14 @@ class Client:
             token = None
             try:
                 token = self._token(endpoint, refused, cancel)
+                exchange.mask = mask = masking((*secrets_of(endpoint.credentials), *([token] if token else [])))
                 for sentence in self._attempt(endpoint, request, content, token, cancel, exchange):
                     begun = begun or sentence.queue_place is None
-                    yield sentence
+                    yield _without(sentence, mask)
                 return
             except EndpointError as error:
                 error.request_id = exchange.request_id or error.request_id
+                make_presentable(error)
                 if begun:
                     raise
                 if error.refresh_token and not renewed and isinstance(endpoint.credentials, ApplicationKeys):
@@ -88,7 +108,7 @@ class Client:
 
     def _token(self, endpoint: Endpoint, refused: Secret | None, cancel: Cancel) -> Secret | None:
         if isinstance(endpoint.credentials, ApplicationKeys):
-            return self.tokens.token(endpoint.base_url, endpoint.credentials, refused=refused, cancel=cancel)
+            return self.tokens.token(endpoint.base_url, endpoint.credentials, refused=refused, cancel=cancel, public_only=endpoint.public_only)
         if isinstance(endpoint.credentials, AccessToken):
             return endpoint.credentials.token
         return None
@@ -97,14 +117,24 @@ class Client:
         self, endpoint: Endpoint, request: CompletionRequest, content: bytes, token: Secret | None, cancel: Cancel, exchange: Exchange
     ) -> Iterator[Sentence]:
         url, headers = _authorised(endpoint, token)
-        with open_request("POST", url, headers=headers, content=content, cancel=cancel, timeouts=self.timeouts) as answer:
-            exchange.status = answer.status
-            exchange.request_id = answer.headers.get("X-Baidu-Request-Id") or answer.headers.get("X-Request-Id")
-            exchange.rate_limits = _rate_limits(answer.headers)
-            if answer.is_event_stream:
-                yield from _stream(endpoint.provider, answer)
-            else:
-                yield _whole(endpoint.provider, answer)
+        exchange.send("POST", url, headers, content)
+        with open_request(
+            "POST", url, headers=headers, content=content, cancel=cancel, timeouts=self.timeouts, public_only=endpoint.public_only
+        ) as answer:
+            exchange.send("POST", url, answer.sent, content)
+            yield from read_answer(endpoint.provider, answer, exchange)
+
+
+def read_answer(provider: Provider, answer: Answered, exchange: Exchange) -> Iterator[Sentence]:
+    """Yield the sentences of an answer whose headers are here, and keep what comes as it comes. Raises what `Client.complete` raises."""
+    exchange.answer(answer.status, answer.version, answer.headers)
+    exchange.streamed = answer.is_event_stream
+    exchange.request_id = redact(answer.headers.get("X-Baidu-Request-Id") or answer.headers.get("X-Request-Id") or "")[:_LONGEST_NAME] or None
+    exchange.rate_limits = _rate_limits(answer.headers)
+    if answer.is_event_stream:
+        yield from _stream(provider, answer, exchange)
+    else:
+        yield _whole(provider, answer, exchange)
 
 
 def _authorised(endpoint: Endpoint, token: Secret | None) -> tuple[str, dict[str, str]]:
@@ -138,13 +168,13 @@ def _host(url: str) -> str:
 def _rate_limits(headers: Mapping[str, str]) -> dict[str, str]:
     """What an endpoint says of its limits, whichever of them it counts; bounded, since it is kept and shown."""
     names = [name for name in headers if name.lower().startswith("x-ratelimit-") or name.lower() == "retry-after"]
-    return {name.lower(): headers[name][:100] for name in names[:_MOST_RATE_LIMITS]}
+    return {redact(name)[:100].lower(): redact(headers[name])[:100] for name in names[:_MOST_RATE_LIMITS]}
 
 
-def _stream(provider: Provider, answer: Answer) -> Iterator[Sentence]:
+def _stream(provider: Provider, answer: Answered, exchange: Exchange) -> Iterator[Sentence]:
     count, ended = 0, False
     try:
-        for data in answer.events():
+        for data in _kept(answer, exchange):
             if not data.strip():
                 continue
             if data.strip() == DONE:
@@ -155,12 +185,15 @@ def _stream(provider: Provider, answer: Answer) -> Iterator[Sentence]:
             sentence = _event(provider, data, count)
             count += sentence.queue_place is None
             yield sentence
-            ended = ended or sentence.is_end
-            if ended and not provider.ends_with_done:
-                return
+            if sentence.is_end and not ended:
+                ended = True
+                if not provider.ends_with_done:
+                    return
+                answer.end_within(LAST_WAIT)
     except StreamInterrupted:
         if not ended:  # what is lost after the end mark is at most the usage
             raise
+        exchange.lost = False
     if ended:
         return
     if count == 0:
@@ -174,8 +207,20 @@ def _stream(provider: Provider, answer: Answer) -> Iterator[Sentence]:
     )
 
 
+def _kept(answer: Answered, exchange: Exchange) -> Iterator[str]:
+    """Each event's data; the event as it came is kept, and whether it was the wire that failed."""
+    try:
+        for event in answer.events():
+            exchange.keep(event.raw)
+            yield event.data
+    except EndpointError:
+        exchange.lost = True
+        raise
+
+
 def _event(provider: Provider, data: str, index: int) -> Sentence:
     """Read one event; one that breaks off after others is a lost connection, not another protocol."""
+    _check_values(data)
     try:
         return provider.read_event(data, index)
     except ServiceError as error:
@@ -186,9 +231,15 @@ def _event(provider: Provider, data: str, index: int) -> Sentence:
         ) from error
 
 
-def _whole(provider: Provider, answer: Answer) -> Sentence:
+def _whole(provider: Provider, answer: Answered, exchange: Exchange) -> Sentence:
     """Read an answer that is not a stream; on a status other than 200 say so, with the endpoint's own words if readable."""
-    body = answer.body()
+    try:
+        body = answer.body()
+    except EndpointError:
+        exchange.lost = True
+        raise
+    exchange.keep_body(body)
+    _check_values(body.decode("latin-1"))
     if answer.status == 200 and not body.strip():
         raise ServiceError(message("The endpoint sent an empty answer."), message("Run again; if it stays, check the endpoint's address."),
                            retryable=True)
@@ -197,7 +248,33 @@ def _whole(provider: Provider, answer: Answer) -> Sentence:
     return provider.read_event(body, 0, streamed=False)
 
 
-def _status_error(answer: Answer) -> EndpointError:
+def _without(sentence: Sentence, mask: Callable[[str], str]) -> Sentence:
+    """Return a sentence without the secrets that its own request carried: an endpoint that repeats them is no way to them."""
+    if all(words is None or mask(words) == words for words in (sentence.text, sentence.answer_id, sentence.finish_reason)):
+        return sentence
+    return replace(
+        sentence, text=mask(sentence.text), answer_id=sentence.answer_id and mask(sentence.answer_id),
+        finish_reason=sentence.finish_reason and mask(sentence.finish_reason),
+    )
+
+
+def make_presentable(error: EndpointError) -> None:
+    """Take the secrets out of what an endpoint wrote into an error, then bound it: half a secret would not be known as one."""
+    error.endpoint_message = error.endpoint_message and redact(error.endpoint_message[:_MOST_READ])[:_MOST_WORDS]
+    error.request_id = error.request_id and redact(error.request_id[:_MOST_READ])[:_LONGEST_NAME]
+    if isinstance(error.code, str):
+        error.code = redact(error.code[:_MOST_READ])[:_LONGEST_NAME]
+
+
+def _check_values(content: str) -> None:
+    """Refuse JSON that would fill the memory with empty lists before anyone could see that it is no completion."""
+    if sum(map(content.count, "[{,")) > _MOST_VALUES:
+        raise ServiceError(
+            message("The endpoint answered something that is not a completion."), message("Check that the base URL is a completion service.")
+        )
+
+
+def _status_error(answer: Answered) -> EndpointError:
     if 300 <= answer.status < 400:
         return ServiceError(
             message("The endpoint wants to redirect elsewhere (HTTP status {status}). That is not followed: the credentials would go along.",

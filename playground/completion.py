@@ -53,6 +53,7 @@ class Safety:
 class Sentence:
     """One event of an answer. `text` is exactly what the endpoint sent; `arrived` is seconds since the run began.
 
+    `index` is where it stands in the answer, `sentence_id` the number the endpoint gave it, if it gave one.
     An event of the local model's queue has no text and says in `queue_place` how many are before it; it is no sentence.
     """
 
@@ -64,6 +65,7 @@ class Sentence:
     is_truncated: bool | None = None
     finish_reason: str | None = None
     answer_id: str | None = None
+    sentence_id: int | None = None
     queue_place: int | None = None
     arrived: float = 0.0
 
@@ -75,6 +77,11 @@ class Ending(StrEnum):
     STOPPED = "stopped"
     CUT = "cut"
     FAILED = "failed"
+
+
+def counts(sentence: Sentence) -> bool:
+    """Whether an event is counted as a sentence: one with neither text nor a verdict, as OpenAI's usage comes in, is not."""
+    return bool(sentence.text) or sentence.safety.verdict is not Verdict.NOT_RETURNED
 
 
 def final_usage(sentences: Iterable[Sentence]) -> Usage | None:

@@ -8,15 +8,20 @@ import itertools
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 
-from playground.client import Client, Exchange
+from playground.client import Client
 from playground.completion import CompletionRequest, Ending, Safety, Sentence, Usage, final_usage, overall_safety
 from playground.endpoints import Endpoint
 from playground.errors import EndpointError, LimitReached, PlaygroundError, StreamInterrupted
+from playground.exchange import Exchange
 from playground.loops import Loop, LoopDetector
 from playground.message import Message, message
+from playground.recording import Recording
+from playground.replay import Tape, replay, replay_endpoint, replay_request
 from playground.settings import Limits
 from playground.wire import Cancel, Cancelled
 
@@ -25,6 +30,9 @@ UNWATCHED = message("Stopped because nobody was looking at it any more.")
 TOO_LONG = message("Stopped at this server's limit for one answer's length.")
 TOO_LATE = message("Stopped at this server's limit for one answer's time.")
 SHUTDOWN = message("Stopped because the server was shut down.")
+_LONGEST_NAME = 200
+# Where a run's sentences come from: an endpoint, or a recording.
+Source = Callable[[Cancel, Exchange], Iterator[Sentence]]
 
 
 class Run:
@@ -32,17 +40,24 @@ class Run:
 
     `id` is 128 random bits and the only way to the run. `ending` is `None` while it runs; `reason` says why it was
     stopped, `error` why it failed or was cut, `place` how many wait before it in an endpoint's queue, `loop`
-    what its text has come to repeat. Times are seconds since it began, `started` is wall-clock time.
+    what its text has come to repeat. Times are seconds since it began, `started` is wall-clock time. `replay_of` is
+    the recording it replays, if it does, without what came.
+
+    Once it is over it holds no key any more: `endpoint` is without credentials, and `error` without the traceback in whose
+    frames they were. What a visitor typed for his session does not live on in a run that is kept to be looked at.
     """
 
-    def __init__(self, endpoint: Endpoint, request: CompletionRequest, visitor: str, limits: Limits) -> None:
+    def __init__(
+        self, endpoint: Endpoint, request: CompletionRequest, visitor: str, limits: Limits, replay_of: Recording | None = None
+    ) -> None:
         self.id = secrets.token_hex(16)
         self.endpoint = endpoint
         self.request = request
         self.visitor = visitor
         self.started = time.time()
         self.sentences: list[Sentence] = []
-        self.exchange = Exchange()
+        self.replay_of = replay_of and replace(replay_of, events=(), body=None)
+        self.exchange = Exchange(room=limits.wire)
         self.ending: Ending | None = None
         self.error: EndpointError | None = None
         self.reason: Message | None = None
@@ -51,7 +66,7 @@ class Run:
         self.ended_after: float | None = None
         self.last_watched = time.monotonic()
         self._limits = limits
-        self._began = time.monotonic()
+        self._began = self.exchange.began
         self._length = 0
         self._loops = LoopDetector()
         self._lock = threading.Lock()
@@ -89,6 +104,21 @@ class Run:
         """Seconds it has run, or ran."""
         return self.ended_after if self.ended_after is not None else time.monotonic() - self._began
 
+    @property
+    def recording(self) -> Recording:
+        """What went over the wire so far; what comes later is in its `events` too."""
+        ending, exchange, error = self.ending, self.exchange, self.error
+        made = Recording(
+            made=datetime.fromtimestamp(self.started, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), endpoint=_described(self.endpoint), sent=exchange.sent,
+            status=exchange.status, version=exchange.version, headers=exchange.headers, answered=exchange.answered,
+            events=exchange.events, body=exchange.body, ending=ending, ended=self.ended_after if ending else None, dropped=exchange.dropped,
+            attempts=exchange.attempts, reason=_said(self.reason), error=_said(error.message if error else None),
+            remedy=_said(error.remedy if error else None), lost=exchange.lost,
+        )
+        if self.replay_of is None:
+            return made
+        return replace(made, made=self.replay_of.made, endpoint=self.replay_of.endpoint, sent=self.replay_of.sent)
+
     def follow(self, changed: Callable[[], None]) -> Callable[[], None]:
         """Call `changed` (from the reader thread) after every sentence and at the end; returns how to cease."""
         with self._lock:
@@ -115,15 +145,15 @@ class Run:
         self._end(Ending.STOPPED, reason=reason)
         self._cancel.cancel()
 
-    def read(self, client: Client) -> None:
+    def read(self, source: Source) -> None:
         """Read the answer to its end. The body of the reader thread."""
         try:
-            for sentence in client.complete(self.endpoint, self.request, self._cancel, self.exchange):
+            for sentence in source(self._cancel, self.exchange):
                 if not self._add(sentence):
                     break
             self._end(Ending.FINISHED)
-        except Cancelled:
-            self._end(Ending.STOPPED, reason=BY_PERSON)
+        except Cancelled as stop:
+            self._end(Ending.STOPPED, reason=stop.reason or BY_PERSON)
         except StreamInterrupted as error:
             self._end(Ending.CUT, error=error)
         except EndpointError as error:
@@ -134,6 +164,9 @@ class Run:
             # A defect of ours must crash visibly (the thread's traceback), but never leave a run that seems to go on.
             self._cancel.cancel()
             self._end(Ending.FAILED, error=EndpointError(message("The playground itself failed."), message("Please report this.")))
+            self.endpoint = replace(self.endpoint, credentials=None)
+            if self.error is not None:
+                self.error.__traceback__ = self.error.__cause__ = self.error.__context__ = None
 
     def _add(self, sentence: Sentence) -> bool:
         with self._lock:
@@ -141,11 +174,11 @@ class Run:
                 return False
             self.place = sentence.queue_place or 0
             if sentence.queue_place is None:
-                self.sentences.append(replace(sentence, arrived=time.monotonic() - self._began))
+                self.sentences.append(_kept(sentence, time.monotonic() - self._began))
                 self._length += len(sentence.text)
                 self.loop = self._loops.feed(sentence.text) or self.loop
         self._tell()
-        if self._length > self._limits.text:
+        if self._length > self._limits.text or len(self.sentences) > self._limits.sentences:
             self.stop(TOO_LONG)
         elif self.elapsed > self._limits.run_time:
             self.stop(TOO_LATE)
@@ -158,6 +191,7 @@ class Run:
             self.error, self.reason = error, reason
             self.ended_after = time.monotonic() - self._began
             self.ending = ending
+        self.exchange.close()
         self._ended.set()
         self._tell()
 
@@ -166,6 +200,27 @@ class Run:
             followers = list(self._followers.values())
         for changed in followers:
             changed()
+
+
+def _said(words: Message | None) -> str | None:
+    return None if words is None else str(words)
+
+
+def _described(endpoint: Endpoint) -> dict[str, str]:
+    """What a recording tells of an endpoint."""
+    facts = {
+        "name": endpoint.name, "title": endpoint.title, "group": endpoint.group, "provider": endpoint.provider.name, "model": endpoint.model,
+        "url": endpoint.url,
+    }
+    return {name: fact[:_LONGEST_NAME] for name, fact in facts.items()}
+
+
+def _kept(sentence: Sentence, arrived: float) -> Sentence:
+    """A sentence as a run keeps it: what an endpoint may write beside the text is no place for another megabyte."""
+    return replace(
+        sentence, arrived=arrived, answer_id=sentence.answer_id and sentence.answer_id[:_LONGEST_NAME],
+        finish_reason=sentence.finish_reason and sentence.finish_reason[:_LONGEST_NAME],
+    )
 
 
 class Runs:
@@ -182,10 +237,18 @@ class Runs:
     def start(self, endpoint: Endpoint, request: CompletionRequest, visitor: str) -> Run:
         """Check the request, then begin it. Raises `ParameterError`, `ConfigurationError` or `LimitReached`; then nothing was sent."""
         self.client.check(endpoint, request)
-        run = Run(endpoint, request, visitor, self.limits)
+        return self._begin(Run(endpoint, request, visitor, self.limits), partial(self.client.complete, endpoint, request))
+
+    def play(self, recording: Recording, visitor: str, tape: Tape) -> Run:
+        """Begin a run that replays a recording as the tape goes. Raises `ParameterError` or `LimitReached`."""
+        endpoint = replay_endpoint(recording)
+        run = Run(endpoint, replay_request(recording, endpoint), visitor, self.limits, recording)
+        return self._begin(run, partial(replay, recording, endpoint.provider, tape))
+
+    def _begin(self, run: Run, source: Source) -> Run:
         with self._lock:
             going = [one for one in self._runs.values() if one.ending is None]
-            if sum(one.visitor == visitor for one in going) >= self.limits.runs_per_visitor:
+            if sum(one.visitor == run.visitor for one in going) >= self.limits.runs_per_visitor:
                 raise LimitReached(
                     message("You have {count} runs going; that is the limit.", count=self.limits.runs_per_visitor),
                     message("Stop one, or wait until one ends."),
@@ -196,7 +259,7 @@ class Runs:
             if self._warden is None:
                 self._warden = threading.Thread(target=self._watch, name="run-warden", daemon=True)
                 self._warden.start()
-        threading.Thread(target=run.read, args=(self.client,), name=f"run-{run.id[:6]}", daemon=True).start()
+        threading.Thread(target=run.read, args=(source,), name=f"run-{run.id[:6]}", daemon=True).start()
         return run
 
     def get(self, run_id: str) -> Run | None:
@@ -219,7 +282,7 @@ class Runs:
             run.stop(SHUTDOWN)
 
     def tidy(self) -> None:
-        """Stop running runs that nobody watches, or that ran too long; forget ended ones that are old or too many."""
+        """Stop running runs that nobody watches, or that ran too long; forget ended ones that are old or too many, and their wire before."""
         now = time.monotonic()
         with self._lock:
             runs = list(self._runs.values())
@@ -237,6 +300,12 @@ class Runs:
         with self._lock:
             for run in old:
                 self._runs.pop(run.id, None)
+        kept = sum(run.exchange.size for run in runs)
+        for run in sorted((run for run in runs if run.ending is not None), key=lambda run: run.started):
+            if kept <= self.limits.wire_in_all:
+                break
+            kept -= run.exchange.size
+            run.exchange.give_up()
 
     def _watch(self) -> None:
         while not self._closed.wait(min(1.0, self.limits.unwatched / 4)):

@@ -1,6 +1,6 @@
 """Bytes over HTTP: one request, its answer as events or as a whole, and a cancel that works while everything is silent.
 
-The only module that imports requests and sseclient. It knows nothing of what is in an event.
+With `connections` and `wire_errors` beneath it, the only module that imports requests. It knows nothing of what is in an event.
 
 * `Cancel.cancel()` shuts the socket down, from any thread: a blocked read returns at once. It also covers the time
   before the response headers arrive, because the socket is known as soon as it exists.
@@ -16,27 +16,23 @@ import ipaddress
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from http.client import HTTPException
-from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-import urllib3
-from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
-from sseclient import SSEClient
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from playground.errors import ConnectionFailed, EndpointError, ServiceError, StreamInterrupted
-from playground.message import Message, message
-from playground.redaction import redact
+from playground.connections import adapter
+from playground.errors import EndpointError
+from playground.event_stream import ANSWER_LIMIT, LEAST, MB, Event, EventStream
+from playground.message import Message
+from playground.wire_errors import FOREIGN, explain, not_an_address, not_text, not_unpacked, too_large, too_long
 
-EVENT_LIMIT = 8 * 1024 * 1024
-BODY_LIMIT = 16 * 1024 * 1024
+BODY_LIMIT = 8 * MB
 _PIECE = 65536
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +44,11 @@ class Timeouts:
 
 
 class Cancelled(Exception):
-    """The request was cancelled by `Cancel.cancel()`. Not an error: whoever cancelled knows why."""
+    """The request was cancelled by `Cancel.cancel()`: not an error, and whoever cancelled knows why. Or it had been, in a recording, for `reason`."""
+
+    def __init__(self, reason: Message | None = None) -> None:
+        super().__init__()
+        self.reason = reason
 
 
 class Cancel:
@@ -106,8 +106,11 @@ class Answer:
         self._response = response
         self._cancel = cancel
         self._timeouts = timeouts
+        self._last: threading.Timer | None = None
         self.status: int = response.status_code
         self.headers: Mapping[str, str] = response.headers
+        self.version = "HTTP/1.0" if response.raw.version == 10 else "HTTP/1.1"
+        self.sent: Mapping[str, str] = response.request.headers
 
     @property
     def content_type(self) -> str:
@@ -119,69 +122,77 @@ class Answer:
         """Whether this is an answer to be read as events."""
         return self.status == 200 and self.content_type == "text/event-stream"
 
-    def events(self) -> Iterator[str]:
-        """Yield the data of each event as it arrives.
+    def events(self) -> Iterator[Event]:
+        """Yield each event as it arrives.
 
         Raises `StreamInterrupted` if the connection breaks, `ConnectionFailed` if it stays silent too long before
-        anything arrived, `ServiceError` if an event is too large or not UTF-8, and `Cancelled`.
+        anything arrived, `ServiceError` if an event or the answer is too large or not UTF-8, and `Cancelled`.
         """
-        source = _Pieces(self)
-        with _mapped(self._cancel, self._timeouts, lambda: source.seen):
-            for event in SSEClient(source).events():  # type: ignore[arg-type]
-                source.since_event = 0
-                yield event.data
+        stream = EventStream(self._pieces())
+        with _mapped(self._cancel, self._timeouts, lambda: stream.seen):
+            yield from stream.events()
 
-    def body(self) -> bytes:
-        """Return the whole body, bounded by `BODY_LIMIT`."""
-        parts, size = [], 0
+    def body(self, limit: int = BODY_LIMIT) -> bytes:
+        """Return the whole body; `limit` bytes at most."""
+        body = bytearray()
         with _mapped(self._cancel, self._timeouts, lambda: False):
-            while piece := self._read():
-                size += len(piece)
-                if size > BODY_LIMIT:
-                    raise _too_large(BODY_LIMIT)
-                parts.append(piece)
-        return b"".join(parts)
+            for piece in self._pieces():
+                body += piece
+                if len(body) > limit:
+                    raise too_large(limit)
+        return bytes(body)
 
-    def _read(self) -> bytes:
-        piece = bytes(self._response.raw.read1(_PIECE, decode_content=True))
-        if self._cancel.cancelled:
-            raise Cancelled
-        return piece
-
-
-class _Pieces:
-    """The bytes of an event stream as sseclient wants them, bounded, and with bare JSON lines made visible.
-
-    A service may write an error as a bare `{...}` line in the middle of a stream. An event parser must ignore a line
-    without a field name, and the error would be lost; so such a line is given one, as an event of its own.
-    """
-
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
-        self.seen = False
-        self.since_event = 0
-
-    def __iter__(self) -> Iterator[bytes]:
-        at_line_start, bare = True, False
-        while piece := self._answer._read():
-            self.seen = True
-            self.since_event += len(piece)
-            if self.since_event > EVENT_LIMIT:
-                raise _too_large(EVENT_LIMIT)
-            lines = []
-            for line in piece.splitlines(keepends=True):
-                if at_line_start and line.startswith(b"{"):
-                    lines.append(b"\n\ndata: ")
-                    bare = True
-                lines.append(line)
-                at_line_start = line.endswith((b"\n", b"\r"))
-                if bare and at_line_start:
-                    lines.append(b"\n\n")
-                    bare = False
-            yield b"".join(lines)
+    def end_within(self, seconds: float) -> None:
+        """End the reading in that time, as if the endpoint had closed the connection: nothing that matters comes any more."""
+        self._last = threading.Timer(seconds, self._cancel.release)
+        self._last.daemon = True
+        self._last.start()
 
     def close(self) -> None:
-        """Nothing to do: the answer is closed by whoever opened it."""
+        """Close the connection."""
+        if self._last is not None:
+            self._last.cancel()
+        self._response.close()
+
+    def _pieces(self) -> Iterator[bytes]:
+        """Yield the bytes as they arrive, unpacked, in bounded pieces; what arrives is bounded by `ANSWER_LIMIT`."""
+        unpack = _unpacking(self.headers.get("Content-Encoding", ""))
+        size = 0
+        while piece := self._response.raw.read1(_PIECE, decode_content=False):
+            size += max(len(piece), LEAST)
+            if size > ANSWER_LIMIT:
+                raise too_long(ANSWER_LIMIT)
+            for part in unpack(piece):
+                if self._cancel.cancelled:
+                    raise Cancelled
+                yield part
+        if self._cancel.cancelled:
+            raise Cancelled
+
+
+def _unpacking(encoding: str) -> Callable[[bytes], Iterator[bytes]]:
+    """Return what unpacks a body's pieces. None of these encodings was asked for; but a proxy on the way may pack all the same.
+
+    It is done here, piece by piece: a thousandth of a piece may hold it all, and packing in packing a millionth.
+    """
+    name = encoding.strip().lower()
+    if name in ("", "identity"):
+        return lambda piece: iter((piece,))
+    if name not in ("gzip", "x-gzip", "deflate"):
+        raise not_unpacked()
+    unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
+
+    def unpack(piece: bytes) -> Iterator[bytes]:
+        nonlocal unpacker
+        part = b""
+        while piece or len(part) == _PIECE:
+            part = unpacker.decompress(piece, _PIECE)
+            piece = unpacker.unconsumed_tail
+            if unpacker.eof:
+                piece, unpacker = unpacker.unused_data, zlib.decompressobj(_GZIP_OR_ZLIB)
+            yield part
+
+    return unpack
 
 
 @contextlib.contextmanager
@@ -193,25 +204,28 @@ def open_request(
     timeouts: Timeouts,
     headers: Mapping[str, str] | None = None,
     content: bytes | None = None,
+    public_only: bool = False,
 ) -> Iterator[Answer]:
     """Send one request and yield its answer when the headers are here; the connection closes on leaving.
 
-    Redirects are not followed: credentials would go along. Raises `ConnectionFailed` with the reason, and `Cancelled`.
+    With `public_only` it goes to addresses of the public internet alone, past any proxy: what a proxy reaches is not known here.
+    Redirects are not followed: credentials would go along. Raises `ConnectionFailed` with the reason, `ServiceError` for what
+    is not HTTP, and `Cancelled`.
     """
     with _released(cancel), _Session() as session:
         session.trust_env = False
-        adapter = _adapter(cancel)
-        session.mount("https://", adapter)
-        session.mount("http://", adapter)
+        mounted = adapter(cancel.attach, public_only=public_only, seconds=timeouts.connect)
+        session.mount("https://", mounted)
+        session.mount("http://", mounted)
         with _mapped(cancel, timeouts, lambda: False):
             cancel.wait(0)
             response = session.request(
                 method, url, headers={"Accept-Encoding": "identity", **(headers or {})}, data=content, stream=True,
-                allow_redirects=False, timeout=(timeouts.connect, timeouts.silence), proxies=_proxies(url),
+                allow_redirects=False, timeout=(timeouts.connect, timeouts.silence), proxies={} if public_only else _proxies(url),
                 verify=os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or True,
             )
-        with contextlib.closing(response):
-            yield Answer(response, cancel, timeouts)
+        with contextlib.closing(Answer(response, cancel, timeouts)) as answer:
+            yield answer
 
 
 class _Session(requests.Session):
@@ -238,134 +252,24 @@ def _proxies(url: str) -> dict[str, str]:
     return {} if host == "localhost" else dict(get_environ_proxies(url))
 
 
-def _adapter(cancel: Cancel) -> HTTPAdapter:
-    """An adapter whose connections hand their sockets to `cancel` as soon as these exist, before TLS and headers."""
-
-    class Plain(HTTPConnection):
-        def _new_conn(self) -> socket.socket:
-            made = super()._new_conn()
-            cancel.attach(made)
-            return made
-
-    class Secure(HTTPSConnection):
-        def _new_conn(self) -> socket.socket:
-            made = super()._new_conn()
-            cancel.attach(made)
-            return made
-
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = Secure
-
-    pools = {"http": PlainPool, "https": SecurePool}
-
-    class Adapter(HTTPAdapter):
-        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-            super().init_poolmanager(*args, **kwargs)
-            self.poolmanager.pool_classes_by_scheme = pools
-
-        def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-            manager = super().proxy_manager_for(*args, **kwargs)
-            manager.pool_classes_by_scheme = pools
-            return manager
-
-    return Adapter(max_retries=0)
-
-
-def _shut(one: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        one.shutdown(socket.SHUT_RDWR)
-
-
 @contextlib.contextmanager
-def _mapped(cancel: Cancel, timeouts: Timeouts, begun: Any) -> Iterator[None]:
-    """Turn every foreign exception into ours, the original kept as its cause. `begun()` tells whether bytes came.
-
-    The original's words hold the URL, and with it a token or a key: they are redacted, so that no traceback shows one.
-    """
+def _mapped(cancel: Cancel, timeouts: Timeouts, begun: Callable[[], bool]) -> Iterator[None]:
+    """Turn every foreign exception into ours, the original kept as its cause. `begun()` tells whether bytes came."""
     try:
         yield
     except (EndpointError, Cancelled):
         raise
     except UnicodeDecodeError as error:
-        raise ServiceError(
-            message("The endpoint sent bytes that are not UTF-8 text."), message("Check that the base URL is a completion service.")
-        ) from error
+        raise not_text() from error
     except UnicodeEncodeError as error:
-        raise ConnectionFailed(message("The endpoint's base URL is not a web address."), _CHECK_URL) from error
-    except (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError) as error:
-        for one in _chain(error):
-            one.args = tuple(redact(part) if isinstance(part, str) else part for part in one.args)
-        if cancel.cancelled:
-            raise Cancelled from error
-        raise _explain(error, timeouts, begun()) from error
+        raise not_an_address() from error
+    except zlib.error as error:
+        raise not_unpacked() from error
+    except FOREIGN as error:
+        told = explain(error, connect=timeouts.connect, silence=timeouts.silence, begun=begun())
+        raise (Cancelled() if cancel.cancelled else told) from error
 
 
-def _explain(error: Exception, timeouts: Timeouts, begun: bool) -> EndpointError:
-    """Return our error for a foreign one; the most specific reason in its chain wins."""
-    chain = list(_chain(error))
-
-    def is_a(*kinds: type[BaseException]) -> bool:
-        return any(isinstance(one, kinds) for one in chain)
-
-    if is_a(requests.exceptions.ProxyError, urllib3.exceptions.ProxyError):
-        return ConnectionFailed(message("The network proxy refused the connection."), message("Check the proxy settings of this computer."))
-    if is_a(urllib3.exceptions.NameResolutionError, socket.gaierror):
-        return ConnectionFailed(message("The endpoint's host name is not known."), _CHECK_URL, retryable=True)
-    # urllib3 counts a refused connection and an unknown name among the connect timeouts; requests knows better.
-    if is_a(requests.ConnectTimeout):
-        return ConnectionFailed(
-            message("No connection within {seconds} s.", seconds=f"{timeouts.connect:g}"),
-            message("Check the base URL and this computer's network."), retryable=True,
-        )
-    if is_a(urllib3.exceptions.NewConnectionError):
-        return ConnectionFailed(
-            message("Nothing answers at the endpoint's address."), message("Check the base URL, and that the server is running."), retryable=True,
-        )
-    if is_a(requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, TimeoutError):
-        kind = StreamInterrupted if begun else ConnectionFailed
-        return kind(
-            message("The endpoint sent nothing for {seconds} s.", seconds=f"{timeouts.silence:g}"),
-            message("Run again, or set a longer request timeout."), retryable=True,
-        )
-    if is_a(urllib3.exceptions.DecodeError, requests.exceptions.ContentDecodingError):
-        return ServiceError(message("The endpoint sent a compressed answer that cannot be unpacked."), _CHECK_URL)
-    if begun:
-        return StreamInterrupted(message("The connection was lost in the middle of the answer."), message("Run again to get a whole answer."))
-    if is_a(requests.exceptions.SSLError, urllib3.exceptions.SSLError):
-        return ConnectionFailed(
-            message("No secure connection could be made: the certificate or the TLS handshake was refused."),
-            message("Check the base URL; a server without TLS needs http://."),
-        )
-    if is_a(
-        requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema, urllib3.exceptions.LocationValueError
-    ):
-        return ConnectionFailed(message("The endpoint's base URL is not a web address."), _CHECK_URL)
-    return ConnectionFailed(message("The connection was lost before the answer began."), message("Run again."), retryable=True)
-
-
-_CHECK_URL: Message = message("Check the base URL.")
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The exception, what it wraps in its arguments or `reason`, and its causes; each once."""
-    queue, seen = [error], set()
-    while queue:
-        one = queue.pop(0)
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        queue += [one.__cause__, one.__context__, *(part for part in one.args if isinstance(part, BaseException))]
-        reason = getattr(one, "reason", None)
-        if isinstance(reason, BaseException):
-            queue.append(reason)
-
-
-def _too_large(limit: int) -> ServiceError:
-    return ServiceError(
-        message("The endpoint sent more than {size} MB in one piece.", size=limit // (1024 * 1024)),
-        message("Reading was ended to protect this server. Check that the base URL is a completion service."),
-    )
+def _shut(one: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)

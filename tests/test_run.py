@@ -1,9 +1,11 @@
 """A run ends exactly once, keeps its text whatever happens, and lets go of the endpoint when it ends."""
 
 import dataclasses
+import gc
 import json
 import re
 import threading
+import weakref
 
 import pytest
 
@@ -263,6 +265,21 @@ def test_an_answer_that_grows_too_long_is_stopped_and_kept(runs):
     assert 10_000 < len(run.text) <= 11_000
 
 
+def test_an_answer_of_too_many_sentences_is_stopped_and_kept(runs):
+    with ScriptedServer(reply(*[event("") for _ in range(20)], HANG)) as server:
+        run = runs(sentences=10).start(endpoint(server.url), ask(), "v")
+        assert run.wait(5)
+        assert server.client_left.wait(1)
+    assert (run.ending, run.reason, len(run.sentences)) == (Ending.STOPPED, TOO_LONG, 11)
+
+
+def test_what_stands_beside_the_text_is_kept_short(runs):
+    with ScriptedServer(reply(event("text", is_end=True, id="i" * 9999, finish_reason="f" * 9999))) as server:
+        run = runs().start(endpoint(server.url), ask(), "v")
+        assert run.wait(5)
+    assert (run.ending, run.text, run.sentences[0].answer_id, run.sentences[0].finish_reason) == (Ending.FINISHED, "text", "i" * 200, "f" * 200)
+
+
 @pytest.mark.parametrize("script", [ENDLESS, reply(event("kept"), *[piece for _ in range(200) for piece in (0.05, event("."))], HANG)],
                          ids=["silent", "dripping"])
 def test_an_answer_that_takes_too_long_is_stopped_and_kept(runs, script):
@@ -373,6 +390,34 @@ def test_two_runs_never_mix(runs):
     assert place.get("0" * 32) is None
 
 
+# --- keys ---
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        GOOD, ENDLESS, reply(event("kept")), reply(event("kept"), CUT), json_reply({"error_code": 14, "error_msg": "x"}), raw(CUT), raw(HANG),
+        reply(b"data: caf\xe9\n\n"),
+    ],
+    ids=["finished", "stopped", "cut", "lost", "refused", "closed", "stopped before headers", "not text"],
+)
+def test_a_run_that_is_over_holds_no_key(runs, script):
+    token = Secret("24.a-visitor-s-own")
+    with ScriptedServer(script) as server:
+        asked = dataclasses.replace(endpoint(server.url), credentials=AccessToken(token=token))
+        kept = weakref.ref(asked.credentials)
+        place = runs()
+        run = place.start(asked, ask(), "v")
+        del asked
+        if script is ENDLESS or not run.wait(0.3):
+            assert wait_for(lambda: server.requests and run.endpoint.credentials is not None)
+            run.stop()
+        assert run.wait(5)
+        assert wait_for(lambda: run.endpoint.credentials is None)
+        assert wait_for(lambda: gc.collect() >= 0 and kept() is None), "neither in the run nor in the frames of its error"
+    assert (run.endpoint.name, run.endpoint.title) == ("own/x", "x")
+
+
 # --- a defect of our own ---
 
 
@@ -396,14 +441,13 @@ def test_a_defect_in_reading_leaves_no_running_run(runs):
 
 
 def test_a_visible_crash_marks_the_run_as_failed():
-    class Broken:
-        def complete(self, *_):
-            raise KeyError("a defect")
-            yield
+    def broken(*_):
+        raise KeyError("a defect")
+        yield
 
     run = Run(endpoint("http://127.0.0.1:1"), ask(), "v", Limits())
     with pytest.raises(KeyError):
-        run.read(Broken())
+        run.read(broken)
     assert (run.ending, type(run.error)) == (Ending.FAILED, EndpointError)
     assert "playground itself" in str(run.error)
 

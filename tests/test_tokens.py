@@ -143,6 +143,7 @@ NO_TOKENS = {
     "a list": json_reply(["token"]),
     "an object without token": json_reply({"expires_in": 5}),
     "an empty token": json_reply({"access_token": ""}),
+    "a token beyond all measure": json_reply({"access_token": "x" * 5000}),
     "a token that is no text": json_reply({"access_token": 5}),
     "not UTF-8": reply(b'{"access_token": "\xff"}', content_type="application/json"),
     "endless nesting": reply(b"[" * 100_000, content_type="application/json"),
@@ -184,6 +185,50 @@ def test_no_error_shows_the_keys(script, caplog):
 def test_a_silent_port_is_a_connection_failure():
     with pytest.raises(ConnectionFailed):
         TokenCache().token(f"http://127.0.0.1:{unused_port()}", KEYS)
+
+
+def test_who_waits_for_another_s_fetch_can_be_cancelled():
+    fetching, waiting, ended = Cancel(), [Cancel() for _ in range(5)], []
+    with ScriptedServer(raw(HANG)) as server:
+        cache = TokenCache()
+
+        def fetch(cancel):
+            try:
+                cache.token(server.url, KEYS, cancel=cancel)
+            except Cancelled:
+                ended.append(cancel)
+
+        threads = [threading.Thread(target=fetch, args=(cancel,)) for cancel in (fetching, *waiting)]
+        threads[0].start()
+        pause = threading.Event()
+        while not server.requests:
+            pause.wait(0.01)
+        for thread in threads[1:]:
+            thread.start()
+        for cancel in waiting:
+            cancel.cancel()
+        for thread in threads[1:]:
+            thread.join(5)
+        assert set(ended) == set(waiting), "while the first still waits for its silent service"
+        fetching.cancel()
+        threads[0].join(5)
+        assert (len(ended), server.connections) == (6, 1)
+
+
+def test_only_the_tokens_used_last_are_kept():
+    with ScriptedServer(grant("a-token")) as server:
+        cache = TokenCache()
+        others = [ApplicationKeys(api_key=Secret(f"api-key-{number}"), secret_key=Secret(SECRET_KEY)) for number in range(201)]
+        cache.token(server.url, others[0])
+        for keys in others[1:200]:
+            cache.token(server.url, keys)
+        cache.token(server.url, others[0])
+        assert server.connections == 200
+        cache.token(server.url, others[200])
+        cache.token(server.url, others[0])
+        assert server.connections == 201, "the first was used lately, the second was not"
+        cache.token(server.url, others[1])
+        assert server.connections == 202
 
 
 def test_a_cancel_ends_a_silent_fetch_and_another_run_still_gets_its_token():

@@ -11,11 +11,13 @@ import threading
 import traceback
 import tracemalloc
 import warnings
+import zlib
 
 import pytest
 
 from playground.errors import ConnectionFailed, EndpointError, ServiceError, StreamInterrupted
-from playground.wire import BODY_LIMIT, EVENT_LIMIT, Cancel, Cancelled, Timeouts, open_request
+from playground.event_stream import EVENT_LIMIT, LINES_LIMIT
+from playground.wire import BODY_LIMIT, Cancel, Cancelled, Timeouts, open_request
 from tests.scripted_server import CUT, HANG, RESET, ScriptedServer, json_reply, raw, reply, unused_port
 from tests.toolchains import tool
 
@@ -45,7 +47,7 @@ EVENTS = [
 
 def read_events(url, *, timeouts=QUICK, cancel=None):
     with open_request("POST", url, cancel=cancel or Cancel(), timeouts=timeouts, content=b"{}") as answer:
-        return [event for event in answer.events() if event]
+        return [event.data for event in answer.events() if event.data]
 
 
 def read_body(url, *, timeouts=QUICK, cancel=None):
@@ -103,9 +105,45 @@ def test_each_event_is_delivered_before_the_next_is_sent(newline, chunked):
             assert answer.is_event_stream
             events = answer.events()
             for number, go in enumerate(goes):
-                assert next(events) == f'{{"result":"{number}"}}'
+                assert next(events).data == f'{{"result":"{number}"}}'
                 go.set()
             assert list(events) == []
+
+
+def test_an_event_may_end_its_lines_in_every_way_at_once_and_begin_with_a_mark():
+    stream = b"\xef\xbb\xbfdata: one\n\r\ndata: two\r\n\ndata: three\r\rdata: four\r\n\r\xef\xbb\xbfdata: none\n\ndata: five"
+    with ScriptedServer(reply(stream), reply(*(stream[at : at + 1] for at in range(len(stream))))) as server:
+        for _ in range(2):
+            assert read_events(server.url) == ["one", "two", "three", "four", "five"]
+
+
+def test_an_event_has_a_limit_of_lines():
+    with ScriptedServer(reply(b"data: x\n" * LINES_LIMIT + b"\n"), reply(b"data: x\n" * (LINES_LIMIT + 1) + b"\n")) as server:
+        assert read_events(server.url) == ["\n".join("x" * LINES_LIMIT)]
+        with pytest.raises(ServiceError, match="more than 100 lines"):
+            read_events(server.url)
+
+
+def test_what_comes_last_has_its_time_and_then_the_connection_ends():
+    cancel = Cancel()
+    with ScriptedServer(reply(EVENT, b"data: two\n\n", *[piece for _ in range(200) for piece in (0.05, b": still here\n\n")])) as server:
+        seen = []
+        with pytest.raises(StreamInterrupted), open_request("POST", server.url, cancel=cancel, timeouts=QUICK) as answer:
+            for event in answer.events():
+                seen.append(event.data)
+                if event.data == "one":
+                    answer.end_within(0.5)
+        assert server.client_left.wait(1)
+    assert (seen, cancel.cancelled) == (["one", "two", ""], False)
+
+
+def test_a_request_after_one_that_ended_in_time_is_not_cut():
+    cancel = Cancel()
+    with ScriptedServer(reply(EVENT), reply(EVENT, 0.6, EVENT)) as server:
+        with open_request("POST", server.url, cancel=cancel, timeouts=QUICK) as answer:
+            answer.end_within(0.3)
+            assert [event.data for event in answer.events()] == ["one"]
+        assert read_events(server.url, cancel=cancel) == ["one", "one"]
 
 
 @pytest.mark.parametrize("size", [1_000_000], ids=["1 MB"])
@@ -131,7 +169,7 @@ def test_an_event_without_end_is_given_up_with_bounded_memory(piece, chunked):
 
     with ScriptedServer(endless) as server:
         tracemalloc.start()
-        with pytest.raises(ServiceError, match="more than 8 MB"):
+        with pytest.raises(ServiceError, match="more than 4 MB"):
             read_events(server.url)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -148,7 +186,7 @@ def test_a_body_without_end_is_given_up_with_bounded_memory(status):
 
     with ScriptedServer(endless) as server:
         tracemalloc.start()
-        with pytest.raises(ServiceError, match="more than 16 MB"):
+        with pytest.raises(ServiceError, match="more than 8 MB"):
             read_body(server.url)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -159,7 +197,7 @@ def test_a_compressed_bomb_is_given_up_with_bounded_memory():
     bomb = gzip.compress(bytes(64 * 1024 * 1024))
     with ScriptedServer(reply(bomb, content_type="application/json", headers=("Content-Encoding: gzip",))) as server:
         tracemalloc.start()
-        with pytest.raises(ServiceError, match="more than 16 MB"):
+        with pytest.raises(ServiceError, match="more than 8 MB"):
             read_body(server.url)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -297,7 +335,7 @@ def test_a_cancel_wakes_a_wait_and_may_be_repeated():
 def test_leaving_early_closes_the_connection():
     with ScriptedServer(reply(EVENT, EVENT, HANG)) as server:
         with open_request("POST", server.url, cancel=Cancel(), timeouts=QUICK) as answer:
-            assert next(answer.events()) == "one"
+            assert next(answer.events()).data == "one"
         assert server.client_left.wait(1)
 
 
@@ -330,10 +368,12 @@ FAILURES = {
                                     + b"\r\nzz\r\n"), StreamInterrupted, "in the middle of the answer", False),
     "shorter than its length": (raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 99\r\n\r\n" + EVENT),
                                 StreamInterrupted, "in the middle of the answer", False),
-    "garbage status line": (raw(b"\x16\x03 what is this\r\n\r\n"), ConnectionFailed, "before the answer began", True),
-    "status that is no number": (raw(b"HTTP/1.1 abc OK\r\n\r\n"), ConnectionFailed, "before the answer began", True),
-    "endless headers": (raw(*HEADERS_WITHOUT_END), ConnectionFailed, "before the answer began", True),
-    "endless header line": (raw(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 200_000, HANG), ConnectionFailed, "before the answer began", True),
+    "garbage status line": (raw(b"\x16\x03 what is this\r\n\r\n"), ServiceError, "not HTTP", False),
+    "status that is no number": (raw(b"HTTP/1.1 abc OK\r\n\r\n"), ServiceError, "not HTTP", False),
+    "version that is none": (raw(b"HTTP/9 200 OK\r\n\r\n"), ServiceError, "not HTTP", False),
+    "endless headers": (raw(*HEADERS_WITHOUT_END), ServiceError, "headers do not end", False),
+    "endless header line": (raw(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 200_000, HANG), ServiceError, "headers do not end", False),
+    "interim answers without end": (raw(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, HANG), ServiceError, "headers do not end", False),
     "broken gzip": (reply(b"data: not gzip\n\n", headers=("Content-Encoding: gzip",)), ServiceError, "cannot be unpacked", False),
     "not UTF-8": (reply(b"data: caf\xe9\n\n"), ServiceError, "not UTF-8", False),
 }
@@ -358,7 +398,7 @@ def test_headers_cut_short_are_an_answer_without_a_type():
 def test_a_senseless_length_is_told_and_the_connection_shut():
     with warnings.catch_warnings(), ScriptedServer(raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\n", HANG)) as server:
         warnings.simplefilter("ignore", ResourceWarning)  # urllib3 forgets its own response here
-        with pytest.raises(ConnectionFailed, match="before the answer began") as caught:
+        with pytest.raises(ServiceError, match="not HTTP") as caught:
             read_events(server.url)
         assert server.client_left.wait(1)
         del caught
@@ -371,8 +411,8 @@ def test_what_came_before_a_failure_was_delivered():
         with pytest.raises(StreamInterrupted):
             with open_request("POST", server.url, cancel=Cancel(), timeouts=QUICK) as answer:
                 for event in answer.events():
-                    seen.append(event)
-    assert seen == ["one", "two"]
+                    seen.append(event.data)
+    assert seen == ["one", "two", ""], "the half of the third is text to nobody"
 
 
 def test_a_refused_port_is_told():
@@ -503,6 +543,32 @@ def test_a_gzip_stream_is_the_same_wherever_it_is_cut():
             assert read_events(server.url) == EVENTS
 
 
+@pytest.mark.parametrize("wbits", [15, 31], ids=["deflate", "gzip"])
+def test_a_packed_event_is_delivered_before_the_next_is_sent(wbits):
+    pack, go = zlib.compressobj(9, zlib.DEFLATED, wbits), threading.Event()
+    large = "x" * (4 * 65536 - 8)
+    first, second = (pack.compress(f"data: {text}\n\n".encode()) + pack.flush(zlib.Z_SYNC_FLUSH) for text in (large, "y"))
+    with ScriptedServer(reply(first, go, second, headers=(f"Content-Encoding: {'gzip' if wbits > 15 else 'deflate'}",))) as server:
+        with open_request("POST", server.url, cancel=Cancel(), timeouts=QUICK) as answer:
+            events = answer.events()
+            assert next(events).data == large
+            go.set()
+            assert [event.data for event in events] == ["y"]
+
+
+def test_gzip_after_gzip_is_one_body():
+    parts = gzip.compress(b'{"a":') + gzip.compress(b"1}")
+    with ScriptedServer(reply(parts, content_type="application/json", headers=("Content-Encoding: X-GZip",))) as server:
+        assert read_body(server.url) == b'{"a":1}'
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "compress", "nonsense"])
+def test_another_packing_is_refused(encoding):
+    with ScriptedServer(reply(EVENT, headers=(f"Content-Encoding: {encoding}",))) as server:
+        with pytest.raises(ServiceError, match="cannot be unpacked"):
+            read_events(server.url)
+
+
 def test_a_gzip_body_is_unpacked():
     with ScriptedServer(reply(gzip.compress(b'{"a":1}'), content_type="application/json", headers=("Content-Encoding: gzip",))) as server:
         assert read_body(server.url) == b'{"a":1}'
@@ -535,7 +601,7 @@ def test_a_stream_over_tls_is_read_and_cancelled(over_tls, certificate, monkeypa
         def read():
             with open_request("POST", server.url.replace("http:", "https:"), cancel=cancel, timeouts=QUICK) as answer:
                 for event in answer.events():
-                    seen.append(event)
+                    seen.append(event.data)
 
         thread, caught = in_thread(read)
         assert _wait_for(lambda: seen)
