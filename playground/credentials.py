@@ -3,7 +3,7 @@
 Four kinds, all with secrets that `repr` never shows. Which one an endpoint uses is a matter of its row.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from playground.redaction import Secret
 
@@ -39,3 +39,8 @@ class BearerKey:
 
 
 Credentials = ApplicationKeys | AccessToken | IamKeys | BearerKey
+
+
+def secrets_of(credentials: Credentials | None) -> tuple[Secret, ...]:
+    """Return the secrets of a proof; none where there is none."""
+    return tuple(getattr(credentials, part.name) for part in fields(credentials)) if credentials is not None else ()

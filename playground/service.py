@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from playground.client import Client
+from playground.endpoint_file import read_endpoint_file
 from playground.endpoints import Endpoint, build_endpoints, local_endpoint
+from playground.errors import ConfigurationError
 from playground.local import LookUp
 from playground.run import Runs
 from playground.settings import Settings, read_settings
@@ -13,7 +15,7 @@ from playground.settings import Settings, read_settings
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """The process-wide objects. `emulator_url` is `None` where no emulator was started."""
+    """The process-wide objects. `emulator_url` is `None` where no emulator was started; `problems` are those of all that was read."""
 
     settings: Settings
     emulator_url: str | None
@@ -21,6 +23,7 @@ class Service:
     local: LookUp
     client: Client
     runs: Runs
+    problems: tuple[ConfigurationError, ...] = ()
 
     @property
     def endpoints(self) -> Mapping[str, Endpoint]:
@@ -44,13 +47,15 @@ def open_service(settings: Settings | None = None, emulator_url: str | None = No
     global _service
     settings = settings or read_settings()
     client = Client(timeouts=settings.timeouts, retry=settings.retry)
+    file = read_endpoint_file(settings.endpoint_file, settings.values)
     made = Service(
         settings=settings,
         emulator_url=emulator_url,
-        configured=build_endpoints(settings, emulator_url),
+        configured=build_endpoints(settings, emulator_url, file),
         local=local,
         client=client,
         runs=Runs(client, settings.limits),
+        problems=(*settings.problems, *file.problems),
     )
     with _lock:
         before, _service = _service, made

@@ -6,6 +6,7 @@ Nothing is written to `os.environ`. A line that cannot be read, or a value that 
 
 import math
 import os
+import secrets
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,19 +17,28 @@ from dotenv.parser import parse_stream
 
 from playground.errors import ConfigurationError
 from playground.message import message
+from playground.redaction import Secret
 from playground.wire import Timeouts
 
 ROOT = Path(__file__).resolve().parent.parent
+# Whether visitors may add endpoints of their own, and how far these may reach.
+VISITOR_ENDPOINTS = ("auto", "off", "public", "any")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What guards this process. Times in seconds, text in characters."""
+    """What guards this process. Times in seconds, text in characters; text and sentences are those of one answer.
+
+    `wire` is how much of one answer is kept as it came, `wire_in_all` of all together.
+    """
 
     runs_per_visitor: int = 3
     runs_in_all: int = 24
     streams_in_all: int = 200
     text: int = 2_000_000
+    sentences: int = 100_000
+    wire: int = 32_000_000
+    wire_in_all: int = 256_000_000
     run_time: float = 1800.0
     unwatched: float = 120.0
     keep: float = 3600.0
@@ -45,7 +55,10 @@ class Retry:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """One reading of the configuration. `values` holds the names and texts the endpoints are made from."""
+    """One reading of the configuration. `values` holds the names and texts the endpoints are made from.
+
+    `visitor_endpoints` is one of `VISITOR_ENDPOINTS`; `salt` makes a visitor's mark worthless to who does not know it.
+    """
 
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeouts: Timeouts = field(default_factory=Timeouts)
@@ -54,6 +67,9 @@ class Settings:
     emulator_port: int = 0
     local_length: int = 256
     fault_endpoints: bool = False
+    endpoint_file: Path = ROOT / "endpoints.toml"
+    visitor_endpoints: str = "auto"
+    salt: Secret = field(default_factory=lambda: Secret(secrets.token_hex(16)), compare=False)
     problems: tuple[ConfigurationError, ...] = ()
 
 
@@ -82,6 +98,16 @@ def read_settings(root: Path = ROOT, environ: Mapping[str, str] | None = None) -
         )
         return default
 
+    visitor_endpoints = values.get("PLAYGROUND_VISITOR_ENDPOINTS", "").strip().lower() or Settings.visitor_endpoints
+    if visitor_endpoints not in VISITOR_ENDPOINTS:
+        visitor_endpoints = "off"
+        problems.append(
+            ConfigurationError(
+                message("{name} is none of the known ones.", name="PLAYGROUND_VISITOR_ENDPOINTS"),
+                message("Set it to one of these: {known}. Until then visitors add no endpoints.", known=", ".join(VISITOR_ENDPOINTS)),
+            )
+        )
+    salt = values.get("PLAYGROUND_SALT", "").strip()
     limits = Limits(
         runs_per_visitor=number("PLAYGROUND_RUNS_PER_VISITOR", Limits.runs_per_visitor, 1, True),
         runs_in_all=number("PLAYGROUND_RUNS_IN_ALL", Limits.runs_in_all, 1, True),
@@ -104,6 +130,9 @@ def read_settings(root: Path = ROOT, environ: Mapping[str, str] | None = None) -
         emulator_port=number("PLAYGROUND_EMULATOR_PORT", 0, 0, True, most=65535),
         local_length=number("LOCAL_MODEL_LENGTH", 256, 1, True, most=100_000),
         fault_endpoints=values.get("PLAYGROUND_FAULT_ENDPOINTS", "").strip().lower() in ("1", "true", "yes", "on"),
+        endpoint_file=root / (values.get("PLAYGROUND_ENDPOINTS", "").strip() or Settings.endpoint_file.name),
+        visitor_endpoints=visitor_endpoints,
+        salt=Secret(salt or secrets.token_hex(16)),
         problems=tuple(problems),
     )
 

@@ -100,7 +100,7 @@ def test_an_own_service_is_on_when_all_is_set():
 def test_an_own_base_url_is_used():
     row = own(QIANFAN_ENDPOINT_YI_34B="x", QIANFAN_BASE_URL=" http://10.0.0.5:8000/gateway/ ", **KEYS)
     assert row.url.startswith("http://10.0.0.5:8000/gateway/rpc/2.0/")
-    assert str(row.note) == "Your own service at 10.0.0.5."
+    assert str(row.note) == "Your own service at 10.0.0.5:8000."
 
 
 @pytest.mark.parametrize(

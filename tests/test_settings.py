@@ -25,7 +25,7 @@ def words(read):
 
 def test_nothing_configured_is_the_documented_defaults(tmp_path):
     read = settings(tmp_path, env=None)
-    assert read == Settings()
+    assert read == Settings(endpoint_file=tmp_path / "endpoints.toml")
     assert (read.retry, read.timeouts, read.limits) == (Retry(attempts=1, backoff=0.0), Timeouts(connect=10.0, silence=60.0), Limits())
     assert not read.fault_endpoints
 

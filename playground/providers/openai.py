@@ -209,6 +209,15 @@ _STATUS_OF = {
 _TOO_LONG = ("exceed_context_size_error", "context_length_exceeded", "tokens_too_long", "characters_too_long")
 _NO_MONEY = ("insufficient_quota", "account_overdue", "billing_not_active")
 
+# The statuses that are told apart; any other is told like the first of its hundred.
+STATUSES = (400, 401, 402, 403, 404, 413, 429, 500, 503)
+
+
+def names_of(status: int) -> tuple[str, ...]:
+    """Return the types and codes of errors that are told like this one of `STATUSES`, whatever status they came with."""
+    own = {402: _NO_MONEY, 413: _TOO_LONG}
+    return own.get(status) or tuple(name for name, stands in _STATUS_OF.items() if stands == status and name not in (*_NO_MONEY, *_TOO_LONG))
+
 
 def _error(status: int | None, words: str | None, kind: str | None, code: str | int | None, headers: Mapping[str, str]) -> EndpointError:
     names = [name for name in (code, kind) if isinstance(name, str)]
@@ -224,7 +233,7 @@ def _error(status: int | None, words: str | None, kind: str | None, code: str | 
     elif status == 401:
         make = AuthenticationError
         cause = message("The key was refused, or one is needed.")
-        remedy = message("Check {variable} in .env and start again.", variable="OPENAI_API_KEY")
+        remedy = message("Check the endpoint's key: whether it is set, whole, and of this server.")
     elif status == 403:
         make = AuthenticationError
         cause = message("The key has no right to this.")
@@ -238,7 +247,7 @@ def _error(status: int | None, words: str | None, kind: str | None, code: str | 
     elif status in (404, 405):
         make = InvalidRequestError
         cause = message("The server knows no such path or model.")
-        remedy = message("Check OPENAI_BASE_URL (it usually ends in /v1) and OPENAI_MODEL.")
+        remedy = message("Check the endpoint's base URL (it usually ends in /v1) and its model's name.")
     elif status == 503:
         make, retryable = ServiceError, True
         cause, remedy = message("The server is not ready: busy, or still loading its model."), _wait(after)
@@ -269,7 +278,7 @@ def _seconds(text: str | None) -> float | None:
 def _unreadable() -> ServiceError:
     return ServiceError(
         message("The endpoint answered something that is not a completion."),
-        message("Check that OPENAI_BASE_URL belongs to an OpenAI-compatible server; it usually ends in /v1."),
+        message("Check that the endpoint's base URL belongs to an OpenAI-compatible server; it usually ends in /v1."),
     )
 
 

@@ -95,10 +95,11 @@ def read_event(data: str | bytes, index: int, *, streamed: bool = True) -> Sente
     text = fields.get("result")
     if not isinstance(text, str):
         raise _unreadable()
-    number = fields.get("sentence_id")
+    number = fields["sentence_id"] if streamed and is_int(fields.get("sentence_id")) else None
     return Sentence(
         text=text,
-        index=number if streamed and isinstance(number, int) and not isinstance(number, bool) else index,
+        index=index if number is None else number,
+        sentence_id=number,
         is_end=fields.get("is_end") is True if streamed else True,
         usage=read_usage(fields.get("usage")),
         safety=_safety(fields),

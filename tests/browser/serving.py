@@ -66,7 +66,8 @@ def copy_of_app(to: Path) -> Path:
     for name in ("components", "emulator", "local_model", "locale", "pages", "playground", ".streamlit"):
         if (ROOT / name).exists():
             shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__", "secrets.toml"))
-    shutil.copy(ROOT / "app.py", to)
+    for name in ("app.py", "endpoints.toml"):
+        shutil.copy(ROOT / name, to)
     return to
 
 
