@@ -1,4 +1,4 @@
-"""The parameter panel: for each number a switch, a slider and a box in step; for stop an editor; for stream a switch.
+"""The parameter panel: for each number a switch, a slider and a box in step; for stop an editor; for stream and user_id a switch.
 
 The box is the truth: it can hold every permitted value, and what it refuses is said beside it. The slider is a hand on it.
 """
@@ -18,8 +18,12 @@ from playground.errors import ParameterError
 from playground.message import Message, message
 from playground.parameters import ParameterSpec
 from playground.presets import BUILT_IN, Preset
+from playground.service import service
+from playground.visitors import user_id
 
 SLIDER_HEIGHT = 78
+# What a preset sets. Whether the answer is streamed and whether the visitor's mark is sent is not its business.
+_TUNED = ("float", "int", "texts")
 
 
 def parameter_panel(endpoint: Endpoint, preset: Preset, answer: Sequence[str]) -> None:
@@ -36,6 +40,10 @@ def parameter_panel(endpoint: Endpoint, preset: Preset, answer: Sequence[str]) -
             stop_editor(spec, answer)
     st.session_state.setdefault(state.STREAM, True)
     st.toggle(_("Stream the answer"), key=state.STREAM, persist_state="session", help=_("Off asks for the whole answer in one piece."))
+    for spec in endpoint.parameters:
+        if spec.kind == "text":
+            label = _("Send {name}").format(name=f"`{spec.name}`")
+            st.toggle(label, key=state.sent(spec.name), persist_state="session", help=_mark_help(spec))
 
 
 def differs(endpoint: Endpoint, preset: Preset) -> bool:
@@ -44,8 +52,9 @@ def differs(endpoint: Endpoint, preset: Preset) -> bool:
 
 
 def apply(endpoint: Endpoint, preset: Preset) -> None:
-    """Set every control as in the preset; whether the answer is streamed is not a preset's business."""
-    put_values(endpoint, {**preset.values, "stream": st.session_state.get(state.STREAM, True)})
+    """Set every control as in the preset; the switches that are not its business stay as they are."""
+    tuned = {spec.name: preset.values.get(spec.name) for spec in endpoint.parameters if spec.kind in _TUNED}
+    put_values(endpoint, {**tuned, **_switched(endpoint)})
 
 
 def refit(before: Endpoint, endpoint: Endpoint) -> list[str]:
@@ -57,7 +66,7 @@ def refit(before: Endpoint, endpoint: Endpoint) -> list[str]:
     old = {spec.name: spec for spec in before.parameters}
     new = {spec.name: spec for spec in endpoint.parameters}
     for name, spec in old.items():
-        if spec.kind not in ("float", "int", "texts") or (spec.is_number and not _is_sent(name)):
+        if spec.kind not in _TUNED or (spec.is_number and not _is_sent(name)):
             continue
         try:
             value = _held(spec)
@@ -98,6 +107,11 @@ def _held(spec: ParameterSpec) -> Any:
 
 def read_values(endpoint: Endpoint) -> dict[str, Any]:
     """Return the values that are to be sent, by wire name. Raises `ParameterError` for what a control holds and must not."""
+    return {**preset_values(endpoint), **_switched(endpoint)}
+
+
+def preset_values(endpoint: Endpoint) -> dict[str, Any]:
+    """Return those of them that a preset would hold."""
     values: dict[str, Any] = {}
     for spec in endpoint.parameters:
         if spec.is_number and _is_sent(spec.name):
@@ -111,8 +125,18 @@ def read_values(endpoint: Endpoint) -> dict[str, Any]:
             stops = read_stops(spec)
             if stops:
                 values[spec.name] = stops
-    values["stream"] = bool(st.session_state.get(state.STREAM, True))
     return values
+
+
+def _switched(endpoint: Endpoint) -> dict[str, Any]:
+    """What is switched rather than set. The only text among the parameters is the visitor's mark, and only this app writes it."""
+    marks = {spec.name: visitor_mark() for spec in endpoint.parameters if spec.kind == "text" and _is_sent(spec.name)}
+    return {**marks, "stream": bool(st.session_state.get(state.STREAM, True))}
+
+
+def visitor_mark() -> str:
+    """Return what `user_id` holds for this session, if it is sent."""
+    return user_id(state.visitor(), service().settings.salt)
 
 
 def put_values(endpoint: Endpoint, values: Mapping[str, Any]) -> None:
@@ -125,6 +149,8 @@ def put_values(endpoint: Endpoint, values: Mapping[str, Any]) -> None:
                 _put(spec, value)
         elif spec.kind == "texts":
             put_stops(values.get(spec.name) or ())
+        elif spec.kind == "text":
+            st.session_state[state.sent(spec.name)] = values.get(spec.name) is not None
     st.session_state[state.STREAM] = bool(values.get("stream"))
 
 
@@ -264,4 +290,14 @@ def _help(spec: ParameterSpec) -> str:
         lines.append(_("Lower: {effect}.").format(effect=_(spec.less)))
     lines.append(_("Off: not sent, the endpoint uses its own default."))
     lines.append(_("Source: {source}.").format(source=_(spec.source)))
+    return "\n\n".join(lines)
+
+
+def _mark_help(spec: ParameterSpec) -> str:
+    lines = [
+        _(spec.help),
+        _("It is a salted hash of this session: the service can tell one visitor from another by it, and it says nothing about the person."),
+        _("Off: not sent."),
+        _("Source: {source}.").format(source=_(spec.source)),
+    ]
     return "\n\n".join(lines)

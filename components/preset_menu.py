@@ -4,7 +4,7 @@ import streamlit as st
 
 from components import state
 from components.choice import choice
-from components.parameter_panel import apply, differs, preset_title, read_values
+from components.parameter_panel import apply, differs, preset_title, preset_values
 from components.text import _, plain, say
 from playground.endpoints import KNOWN_PARAMETERS, Endpoint
 from playground.errors import ParameterError
@@ -71,7 +71,7 @@ def _menu(endpoint: Endpoint, chosen: Preset, built_in: bool) -> None:
 def _save(endpoint: Endpoint) -> None:
     try:
         name = check_name(str(st.session_state.get("preset-name", "")), [preset.name for preset in own_presets()])
-        values = {key: value for key, value in read_values(endpoint).items() if key != "stream"}
+        values = preset_values(endpoint)
     except ParameterError as error:
         _say(error.message)
         return
@@ -82,7 +82,7 @@ def _save(endpoint: Endpoint) -> None:
 
 def _update(endpoint: Endpoint, chosen: Preset) -> None:
     try:
-        values = {key: value for key, value in read_values(endpoint).items() if key != "stream"}
+        values = preset_values(endpoint)
     except ParameterError as error:
         _say(error.message)
         return

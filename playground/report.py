@@ -5,16 +5,20 @@ The events route and the page's fallback both draw from here, so they cannot dif
 
 from typing import Any
 
-from playground.completion import Ending, Sentence
+from playground.completion import Ending, Sentence, Usage, counts, final_usage
+from playground.inspection import badges, reconcile, safety_timeline
 from playground.language import Translate
 from playground.loops import loop_advice
 from playground.message import Message
+from playground.price import Price, money
 from playground.redaction import redact
 from playground.run import Run
 
+_MOST_SPANS = 20
 
-def row(sentence: Sentence) -> list[Any]:
-    """Return one sentence as `[text, arrived ms, prompt, completion, total tokens, verdict]`; short for the browser's sake.
+
+def row(sentence: Sentence, price: Price | None = None) -> list[Any]:
+    """Return one sentence as `[text, arrived ms, prompt, completion, total tokens, verdict, cost so far]`; short for the browser's sake.
 
     Trailing parts that say nothing are left off.
     """
@@ -26,10 +30,16 @@ def row(sentence: Sentence) -> list[Any]:
         usage.completion_tokens if usage else None,
         usage.total_tokens if usage else None,
         {"safe": 1, "flagged": 0}.get(sentence.safety.verdict.value),
+        _cost(final_usage([sentence]), price),
     ]
     while len(parts) > 2 and parts[-1] is None:
         parts.pop()
     return parts
+
+
+def _cost(usage: Usage | None, price: Price | None) -> str | None:
+    amount = price.of(usage) if price is not None else None
+    return money(amount, price.currency) if price is not None and amount is not None else None
 
 
 def loop_words(run: Run, translate: Translate) -> dict[str, Any] | None:
@@ -41,10 +51,33 @@ def loop_words(run: Run, translate: Translate) -> dict[str, Any] | None:
     return {"span": found.span[:80], "times": found.times, "advice": advice.render(translate)}
 
 
+def _inspection(run: Run, events: list[Sentence], translate: Translate) -> dict[str, Any]:
+    """What its details show: how its usage is to be read, what was said of safety and when, and in which ways it is not whole."""
+    found = reconcile(events, run.request.prompt, whole=run.ending is Ending.FINISHED)
+    return {
+        "usage": {
+            "dialect": found.dialect.value, "words": found.dialect.words.render(translate), "why": found.why.render(translate),
+            "last": found.last, "summed": found.summed, "estimate": found.estimate.completion_tokens,
+            "warnings": [warning.render(translate) for warning in found.warnings],
+        },
+        "safety": [
+            {"first": span.first, "last": span.last, "verdict": span.safety.verdict.value, "flag": span.flag,
+             "meaning": span.meaning.render(translate), "remedy": span.remedy and span.remedy.render(translate)}
+            for span in safety_timeline(events)[:_MOST_SPANS]
+        ],
+        "badges": [
+            {"mark": badge.mark.value, "words": badge.words.render(translate), "meaning": badge.meaning.render(translate),
+             "places": badge.places, "goes_on": badge.goes_on}
+            for badge in badges(events, run.ending)
+        ],
+    }
+
+
 def outcome(run: Run, translate: Translate) -> dict[str, Any]:
     """Return what is known of a run beside its text; after its end, everything. Texts are translated and hold no secret."""
     usage, safety, error = run.usage, run.safety, run.error
-    sentences = list(run.sentences)
+    events = list(run.sentences)
+    sentences = [event for event in events if counts(event)]
 
     def say(text: Message | None) -> str | None:
         return None if text is None else redact(text.render(translate))
@@ -57,9 +90,9 @@ def outcome(run: Run, translate: Translate) -> dict[str, Any]:
         else {
             "message": say(error.message),
             "remedy": say(error.remedy),
-            "code": error.code,
+            "code": redact(error.code) if isinstance(error.code, str) else error.code,
             "words": None if error.endpoint_message is None else redact(error.endpoint_message)[:500],
-            "request_id": error.request_id,
+            "request_id": error.request_id and redact(error.request_id),
             "again": error.again,
         },
         "elapsed_ms": round(run.elapsed * 1000),
@@ -67,13 +100,16 @@ def outcome(run: Run, translate: Translate) -> dict[str, Any]:
         "sentences": len(sentences),
         "characters": sum(len(sentence.text) for sentence in sentences),
         "tokens": None if usage is None else [usage.prompt_tokens, usage.completion_tokens, usage.total_tokens],
+        "cost": _cost(usage, run.endpoint.price),
         "lower_bound": run.ending is not Ending.FINISHED,
         "safety": safety.verdict.value,
         "ban_round": safety.ban_round,
-        "truncated": any(sentence.is_truncated for sentence in sentences),
-        "finish_reason": next((sentence.finish_reason for sentence in reversed(sentences) if sentence.finish_reason), None),
+        "truncated": any(event.is_truncated for event in events),
+        "finish_reason": next((redact(event.finish_reason) for event in reversed(events) if event.finish_reason), None),
         "loop": loop_words(run, translate),
+        "inspection": _inspection(run, events, translate),
         "attempts": run.exchange.attempts,
-        "request_id": run.exchange.request_id,
-        "rate_limits": run.exchange.rate_limits,
+        "dropped": run.exchange.dropped,
+        "request_id": run.exchange.request_id and redact(run.exchange.request_id),
+        "rate_limits": {redact(name): redact(value) for name, value in run.exchange.rate_limits.items()},
     }

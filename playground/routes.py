@@ -1,26 +1,30 @@
-"""Two routes beside the page: a run's events for the browser, and its Stop.
+"""Three routes beside the page: a run's events for the browser, its Stop, and its recording.
 
 `GET /runs/{id}/events?from=N` sends the sentences from N on, as they arrive, as server-sent events, and the outcome at the
-end; each sentence crosses the wire once. `POST /runs/{id}/stop` stops. The id is the only way in; any other gets 404.
+end; each sentence crosses the wire once. `POST /runs/{id}/stop` stops. `GET /runs/{id}/recording` is a file of what went over
+the wire so far; with `?from=N`, its event lines from N on alone. The id is the only way in; any other gets 404.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from urllib.parse import urlsplit
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from playground.language import translator
 from playground.loops import Loop
+from playground.recording import event_lines, write_recording
 from playground.report import loop_words, outcome, row
 from playground.run import Run
 from playground.service import service
 
 HEARTBEAT = 15.0
+_PIECE = 65536
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _open_streams = 0
 
@@ -31,6 +35,7 @@ def run_routes(base: str = "") -> list[Route]:
     return [
         Route(f"{prefix}/runs/{{run_id}}/events", events, methods=["GET"]),
         Route(f"{prefix}/runs/{{run_id}}/stop", stop, methods=["POST"]),
+        Route(f"{prefix}/runs/{{run_id}}/recording", recording, methods=["GET"]),
     ]
 
 
@@ -41,13 +46,22 @@ async def events(request: Request) -> Response:
         return JSONResponse({"error": "no such run"}, status_code=404, headers=_HEADERS)
     if _open_streams >= service().settings.limits.streams_in_all:
         return JSONResponse({"error": "too many open streams"}, status_code=503, headers=_HEADERS)
-    offset = 0
-    for text in (request.headers.get("last-event-id"), request.query_params.get("from")):
-        if text and text.isascii() and text.isdigit():
-            offset = int(text[:9])
-            break
+    offset = _offset(request.headers.get("last-event-id"), request.query_params.get("from")) or 0
     language = request.query_params.get("lang", "en")
     return StreamingResponse(_follow(run, offset, language), media_type="text/event-stream", headers=_HEADERS)
+
+
+async def recording(request: Request) -> Response:
+    """Send what went over the wire so far."""
+    run = service().runs.get(request.path_params["run_id"])
+    if run is None:
+        return JSONResponse({"error": "no such run"}, status_code=404, headers=_HEADERS)
+    if _open_streams >= service().settings.limits.streams_in_all:
+        return JSONResponse({"error": "too many open streams"}, status_code=503, headers=_HEADERS)
+    made, start = run.recording, _offset(request.query_params.get("from"))
+    lines = write_recording(made) if start is None else event_lines(made, start)
+    headers = {**_HEADERS, "Content-Disposition": f'attachment; filename="{made.file_name}"'}
+    return StreamingResponse(_download(lines), media_type="application/x-ndjson", headers=headers)
 
 
 async def stop(request: Request) -> Response:
@@ -62,12 +76,37 @@ async def stop(request: Request) -> Response:
     return JSONResponse({"ending": run.ending}, headers=_HEADERS)
 
 
+def _offset(*texts: str | None) -> int | None:
+    """The first of these texts that is a number from 0."""
+    return next((int(text[:9]) for text in texts if text and text.isascii() and text.isdigit()), None)
+
+
 def _host(origin: str) -> str | None:
     """The host and port of an origin; `None` if it has none."""
     try:
         return urlsplit(origin).netloc or None
     except ValueError:
         return None
+
+
+async def _download(lines: Iterator[str]) -> AsyncIterator[bytes]:
+    global _open_streams
+    _open_streams += 1
+    try:
+        while piece := await run_in_threadpool(_piece, lines):
+            yield piece
+    finally:
+        _open_streams -= 1
+
+
+def _piece(lines: Iterator[str]) -> bytes:
+    """The next lines, about as many as are sent at once."""
+    piece = bytearray()
+    for line in lines:
+        piece += line.encode()
+        if len(piece) >= _PIECE:
+            break
+    return bytes(piece)
 
 
 async def _follow(run: Run, offset: int, language: str) -> AsyncIterator[bytes]:
@@ -98,7 +137,7 @@ async def _follow(run: Run, offset: int, language: str) -> AsyncIterator[bytes]:
                 parts = []
                 for sentence in fresh:
                     offset += 1
-                    parts.append(b"id: %d\ndata: %s\n\n" % (offset, _compact(row(sentence))))
+                    parts.append(b"id: %d\ndata: %s\n\n" % (offset, _compact(row(sentence, run.endpoint.price))))
                 yield b"".join(parts)
             elif ending is not None:
                 yield b"event: end\ndata: %s\n\n" % _compact(outcome(run, translator(language)))

@@ -1,6 +1,7 @@
 """The panel without a browser: presets, marks, notes, the stop simulator, the exact request, code and paste."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -18,11 +19,13 @@ from playground.endpoints import Endpoint
 from playground.export import LANGUAGES, export, target_of
 from playground.parameters import check_parameters
 from playground.paste import read_paste
-from playground.presets import BUILT_IN
+from playground.presets import BUILT_IN, Preset
 from playground.providers.qianfan import PARAMETERS, body
+from playground.redaction import Secret
 from playground.service import Service, close_service, open_service
 from playground.settings import ROOT, Settings
 from playground.stops import decode, encode
+from playground.visitors import user_id
 from playground.wire import Cancel
 
 CREATIVE = next(preset for preset in BUILT_IN if preset.name == "Creative")
@@ -77,6 +80,19 @@ def sent(page: AppTest) -> dict:
     """The body as the exact request shows it."""
     show(page, "request")
     return json.loads(next(one.value for one in page.code if one.value.startswith("{")))
+
+
+def send_mark(page: AppTest) -> None:
+    page.toggle(key=state.sent("user_id")).set_value(True).run()
+    assert not page.exception
+
+
+def fill(page: AppTest, **fields: object) -> str:
+    """Paste a body, fill the form with it, and return what was said."""
+    show(page, "paste")
+    page.text_area(key=state.PASTED).set_value(json.dumps(fields)).run()
+    press(page, "fill")
+    return "\n".join(one.value for one in [*page.info, *page.warning]).replace("\\", "")
 
 
 def captions(page: AppTest) -> str:
@@ -148,13 +164,14 @@ def test_a_refused_value_is_shown_in_place_of_the_request_and_of_the_code(page: 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_code_is_made_from_the_request_that_is_shown(page: AppTest, language: str):
     pick(page, "Preset", "Creative")
+    send_mark(page)
     shown = sent(page)
     show(page, "code")
     page.button_group(key=state.CODE_LANGUAGE).set_value(language).run()
     code = max((one.value for one in page.code), key=len)
     filled = read_paste(code)
     assert filled.prompt == shown["prompt"]
-    assert {name: value for name, value in filled.parameters.items() if name != "stream"} == CREATIVE.values
+    assert {name: value for name, value in filled.parameters.items() if name != "stream"} == {**CREATIVE.values, "user_id": shown["user_id"]}
     assert "demo-" not in code
 
 
@@ -206,6 +223,47 @@ def test_a_change_of_endpoint_leaves_alone_what_is_wrong_for_both(page: AppTest)
     assert [one.value for one in page.text_input if (one.key or "").startswith("stop-")] == ["。", ""]
 
 
+def test_the_visitors_mark_is_sent_only_when_switched_on_and_is_a_salted_hash(page: AppTest, service: Service):
+    assert "user_id" not in sent(page)
+    send_mark(page)
+    mark = sent(page)["user_id"]
+    visitor = page.session_state[state.VISITOR]
+    assert mark == user_id(visitor, service.settings.salt) and re.fullmatch("[0-9a-f]{32}", mark)
+    assert visitor not in mark and mark != user_id(visitor, Secret("another salt"))
+    other = AppTest.from_file(str(ROOT / "pages" / "bench.py"), default_timeout=30)
+    other.context = {"locale": "en-GB"}
+    send_mark(other.run())
+    assert sent(other)["user_id"] != mark
+
+
+def test_the_visitors_mark_is_no_presets_business(page: AppTest):
+    send_mark(page)
+    mark = sent(page)["user_id"]
+    pick(page, "Preset", "Creative")
+    assert sent(page)["user_id"] == mark
+    assert next(one for one in page.button if one.key == "reset-all").disabled
+    box(page, "preset-name").set_value("mine").run()
+    press(page, "preset-save")
+    assert [preset.values for preset in page.session_state[state.OWN_PRESETS]] == [CREATIVE.values]
+    page.toggle(key=state.sent("user_id")).set_value(False).run()
+    page.session_state[state.OWN_PRESETS] = [Preset(name="theirs", values={"top_p": 0.5, "user_id": "theirs"})]
+    page.run()
+    pick(page, "Preset", "theirs")
+    assert numbers_sent(page) == {"top_p": 0.5}
+
+
+def test_a_pasted_mark_is_taken_up_only_if_it_is_this_sessions_own(page: AppTest, service: Service):
+    send_mark(page)
+    own = user_id(page.session_state[state.VISITOR], service.settings.salt)
+    assert "left out" not in fill(page, prompt="Hello", user_id=own)
+    assert numbers_sent(page) == {"user_id": own}
+    assert "user_id was left out: it is not the mark of this session." in fill(page, prompt="Hello", top_p=0.5, user_id="somebody else")
+    assert numbers_sent(page) == {"top_p": 0.5}
+    send_mark(page)
+    assert "left out" not in fill(page, prompt="Hello")
+    assert numbers_sent(page) == {}
+
+
 NUMBERS = {
     "temperature": strategies.integers(1, 100).map(lambda n: f"{n / 100:.2f}"),
     "top_p": strategies.integers(0, 100).map(lambda n: f"{n / 100:.2f}"),
@@ -218,11 +276,13 @@ STOPS = strategies.lists(strategies.text(strategies.characters(codec="utf-8"), m
 @settings(max_examples=60, deadline=None)
 @given(
     prompt=strategies.text(strategies.characters(codec="utf-8"), min_size=1, max_size=60),
-    typed=strategies.fixed_dictionaries({}, optional=NUMBERS), stops=STOPS, stream=strategies.booleans(),
+    typed=strategies.fixed_dictionaries({}, optional=NUMBERS), stops=STOPS, stream=strategies.booleans(), marked=strategies.booleans(),
 )
-def test_whatever_the_panel_can_hold_is_accepted_and_received_as_it_is_shown(echo: Endpoint, prompt, typed, stops, stream):
+def test_whatever_the_panel_can_hold_is_accepted_and_received_as_it_is_shown(echo: Endpoint, prompt, typed, stops, stream, marked):
     specs = {spec.name: spec for spec in PARAMETERS}
     values = {name: specs[name].parse(text) for name, text in typed.items()} | {"stream": stream}
+    if marked:
+        values["user_id"] = user_id("a session", Secret("a salt"))
     if stops:
         values["stop"] = [decode(encode(stop)) for stop in stops]
         assert values["stop"] == stops
