@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncGenerator
 
 from emulator.services import Call, Item, Service, pieces
+from playground.faults import DESCRIPTIONS
 
 _PIECE = 80
 
@@ -14,6 +15,4 @@ async def _echo(call: Call) -> AsyncGenerator[Item, None]:
         yield piece
 
 
-ECHO = Service(
-    name="echo", kind="echo", description="a JSON text of the request as it was received, secrets masked", answer=_echo, token_limit=32768
-)
+ECHO = Service(name="echo", kind="echo", description=DESCRIPTIONS["echo"], answer=_echo, token_limit=32768)

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 
 from emulator.answers import Piece, encode, error_fields, event_bytes
 from emulator.services import Call, Cut, Failure, Family, Headers, Item, Script, Service, Whole, pieces
+from playground.faults import CHARACTERS, DESCRIPTIONS, EVENTS_A_SECOND, SECONDS, Setting
 
 TEXTS = (
     "The ferry left the island before the fog came down.",
@@ -19,6 +20,7 @@ CHINESE = ("渡船在起雾之前离开了小岛，", "船上没有人带灯，"
 SILENCE = 30.0
 _GAP = 0.05
 _FIGURE = r"([0-9]{1,4}(?:\.[0-9]{1,3})?)"
+_SECONDS = Setting(name="N", words=SECONDS, kind="float", minimum=0, maximum=9999, default=10)
 
 
 async def ordinary(call: Call) -> AsyncGenerator[Item, None]:
@@ -152,45 +154,48 @@ def _long(characters: str, rate: str) -> Script:
     return play
 
 
-def _fault(name: str, description: str, script: Script) -> Service:
-    return Service(name=name, kind="fault", description=description, answer=script)
+def _fault(name: str, script: Script) -> Service:
+    return Service(name=name, kind="fault", description=DESCRIPTIONS[name], answer=script)
 
 
 WIRE_FAULTS = (
-    Service(name="ordinary", kind="fault", description="three sentences and no fault", answer=ordinary),
-    _fault("slow", "an event each half second for twenty seconds", _slow),
-    _fault("silent", "headers at once, then nothing for 30 seconds", _silent(SILENCE, headers_first=True)),
-    _fault("silent_before_headers", "not one byte for 30 seconds", _silent(SILENCE, headers_first=False)),
-    _fault("loop", "a text that repeats itself, thirty events a second", _long("60000", "30")),
-    _fault("cut_mid_event", "the connection breaks inside the second event", _cut_mid_event),
-    _fault("cut_without_end", "a clean close after two events, without the end mark", _cut_without_end),
-    _fault("error_mid_stream", "an error as an event after two sentences", in_stream(_error_mid_stream)),
-    _fault("error_mid_stream_bare", "an error as a bare line of JSON after two sentences", in_stream(_error_mid_stream_bare)),
-    _fault("html_502", "a gateway's HTML page with status 502", _html_502),
-    _fault("split_characters", "Chinese text whose bytes come one at a time", in_stream(_split_characters)),
-    _fault("crlf", "events framed by CR LF", _framed(newline=b"\r\n")),
-    _fault("no_space", "no space after “data:”", _framed(prefix=b"data:")),
-    _fault("comments", "comment lines between events", _framed(between=b": ping\n\n")),
-    _fault("line_separators", "U+2028 and U+0085 in the text, unescaped", _framed(texts=("one\u2028two", "\u0085three", "\u2029four"))),
-    _fault("big_event", "one event of a megabyte", _framed(texts=("0123456789abcdef" * 65536,))),
-    _fault("unchunked", "no chunks and no length: the body ends with the connection", _unchunked),
-    _fault("endless", "a hundred events a second, for ever", in_stream(_endless)),
-    _fault("empty_body", "headers, and an empty body", _empty_body),
-    _fault("json_success", "one JSON answer although a stream was asked for", _json_success),
-    _fault("redirect", "a redirect to another path", _redirect),
+    _fault("ordinary", ordinary),
+    _fault("slow", _slow),
+    _fault("silent", _silent(SILENCE, headers_first=True)),
+    _fault("silent_before_headers", _silent(SILENCE, headers_first=False)),
+    _fault("loop", _long("60000", "30")),
+    _fault("cut_mid_event", _cut_mid_event),
+    _fault("cut_without_end", _cut_without_end),
+    _fault("error_mid_stream", in_stream(_error_mid_stream)),
+    _fault("error_mid_stream_bare", in_stream(_error_mid_stream_bare)),
+    _fault("html_502", _html_502),
+    _fault("split_characters", in_stream(_split_characters)),
+    _fault("crlf", _framed(newline=b"\r\n")),
+    _fault("no_space", _framed(prefix=b"data:")),
+    _fault("comments", _framed(between=b": ping\n\n")),
+    _fault("line_separators", _framed(texts=("one\u2028two", "\u0085three", "\u2029four"))),
+    _fault("big_event", _framed(texts=("0123456789abcdef" * 65536,))),
+    _fault("unchunked", _unchunked),
+    _fault("endless", in_stream(_endless)),
+    _fault("empty_body", _empty_body),
+    _fault("json_success", _json_success),
+    _fault("redirect", _redirect),
 )
 
 WIRE_FAMILIES = (
     Family(
-        title="silent_N", pattern=re.compile("silent_" + _FIGURE), description="headers at once, then nothing for N seconds",
+        title="silent_N", pattern=re.compile("silent_" + _FIGURE), settings=(_SECONDS,),
         make=lambda seconds: _silent(float(seconds), headers_first=True),
     ),
     Family(
-        title="silent_before_headers_N", pattern=re.compile("silent_before_headers_" + _FIGURE), description="not one byte for N seconds",
+        title="silent_before_headers_N", pattern=re.compile("silent_before_headers_" + _FIGURE), settings=(_SECONDS,),
         make=lambda seconds: _silent(float(seconds), headers_first=False),
     ),
     Family(
-        title="long_C_R", pattern=re.compile(r"long_([0-9]{1,8})_([0-9]{1,5})"),
-        description="C characters in events of 30, R events a second (0: as fast as possible)", make=_long,
+        title="long_C_R", pattern=re.compile(r"long_([0-9]{1,8})_([0-9]{1,5})"), make=_long,
+        settings=(
+            Setting(name="C", words=CHARACTERS, kind="int", minimum=0, maximum=99_999_999, default=20_000),
+            Setting(name="R", words=EVENTS_A_SECOND, kind="int", minimum=0, maximum=99_999, default=50),
+        ),
     ),
 )

@@ -1,38 +1,22 @@
 """The answers that the three API pages show, played at the pace their `created` times tell. The prompt does not change them."""
 
-import json
-from collections.abc import AsyncGenerator, Sequence
-from itertools import groupby
-from pathlib import Path
-from typing import Any
+from collections.abc import AsyncGenerator
 
 from emulator.services import Call, Event, Item, Service, Whole
-
-FIRST_EVENT = 0.4
-_FOLDER = Path(__file__).parent / "recordings"
-
-
-def offsets(created: Sequence[int]) -> list[float]:
-    """Return when each event is sent, in seconds: those of the same second are spread over it evenly."""
-    times: list[float] = []
-    for second, events in groupby(created):
-        count = len(list(events))
-        times.extend(FIRST_EVENT + second - created[0] + place / count for place in range(count))
-    return times
+from playground.examples import EXAMPLES, offsets
 
 
 def _recorded(name: str, description: str, token_limit: int) -> Service:
-    recording: dict[str, Any] = json.loads((_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-    events: list[dict[str, Any]] = recording["stream"]
-    times = offsets([event["created"] for event in events])
+    example = EXAMPLES[name]
+    times = offsets([event["created"] for event in example.stream])
 
     async def play(call: Call) -> AsyncGenerator[Item, None]:
         if not call.stream:
             await call.pause(times[-1])
-            yield Whole(fields=recording["single"])
+            yield Whole(fields=example.single)
             return
         before = 0.0
-        for moment, fields in zip(times, events, strict=True):
+        for moment, fields in zip(times, example.stream, strict=True):
             await call.pause(moment - before)
             before = moment
             yield Event(fields=fields)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from emulator.faults import TEXTS, ordinary
 from emulator.services import Call, Failure, Family, Item, Script, Service, pieces
+from playground.faults import CALLS, CODE, DESCRIPTIONS, Setting
 from playground.providers.qianfan_codes import ERROR_CODES
 
 
@@ -60,32 +61,37 @@ async def _gap(call: Call) -> AsyncGenerator[Item, None]:
         yield replace(piece, extra={"sentence_id": number + 3 if number else 0})
 
 
-def _fault(name: str, description: str, script: Script) -> Service:
-    return Service(name=name, kind="fault", description=description, answer=script)
+def _code(name: str, default: int) -> Setting:
+    return Setting(name=name, words=CODE, kind="code", minimum=min(ERROR_CODES), maximum=max(ERROR_CODES), default=default)
+
+
+def _fault(name: str, script: Script) -> Service:
+    return Service(name=name, kind="fault", description=DESCRIPTIONS[name], answer=script)
 
 
 ANSWER_FAULTS = (
-    _fault("busy", "two calls are refused as too many, then it answers", _first_calls(336100, 2)),
-    _fault("error_json", "a JSON error instead of an answer", _always(336000)),
-    _fault("unauthorised", "no right to this service", _always(6)),
-    _fault("expired_token", "the first access token that it sees is expired for ever, a newer one works", _expired_token),
-    _fault("always_expired", "every access token is expired", _always(111)),
-    replace(_fault("unsafe", "the input is flagged, in the newer build's fields", _unsafe), build="newer"),
-    replace(_fault("unsafe_older", "the input is flagged, in the older build's field", _unsafe), build="older"),
-    replace(_fault("no_safety", "nothing is said of safety", ordinary), build="bare"),
-    replace(_fault("truncated", "the answer is cut at its length limit", _truncated), build="newer"),
-    _fault("usage_late", "token counts stay behind until the last event", _usage_late),
-    _fault("no_usage", "no token counts", _no_usage),
-    _fault("gap", "sentence numbers jump", _gap),
+    _fault("busy", _first_calls(336100, 2)),
+    _fault("error_json", _always(336000)),
+    _fault("unauthorised", _always(6)),
+    _fault("expired_token", _expired_token),
+    _fault("always_expired", _always(111)),
+    replace(_fault("unsafe", _unsafe), build="newer"),
+    replace(_fault("unsafe_older", _unsafe), build="older"),
+    replace(_fault("no_safety", ordinary), build="bare"),
+    replace(_fault("truncated", _truncated), build="newer"),
+    _fault("usage_late", _usage_late),
+    _fault("no_usage", _no_usage),
+    _fault("gap", _gap),
 )
 
 ANSWER_FAMILIES = (
     Family(
-        title="quota_CODE_N", pattern=re.compile(r"quota_([0-9]{1,6})_([0-9]{1,4})"), description="CODE for N calls, then it answers",
+        title="quota_CODE_N", pattern=re.compile(r"quota_([0-9]{1,6})_([0-9]{1,4})"),
+        settings=(_code("CODE", 18), Setting(name="N", words=CALLS, kind="int", minimum=0, maximum=9999, default=2)),
         make=lambda code, count: _first_calls(int(code), int(count)) if int(code) in ERROR_CODES else None,
     ),
     Family(
-        title="error_code_N", pattern=re.compile(r"error_code_([0-9]{1,6})"), description="error code N",
+        title="error_code_N", pattern=re.compile(r"error_code_([0-9]{1,6})"), settings=(_code("N", 336003),),
         make=lambda code: _always(int(code)) if int(code) in ERROR_CODES else None,
     ),
 )

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import uvicorn
@@ -150,7 +150,12 @@ class _Emulator:
         return JSONResponse({"reset": True})
 
     async def endpoints(self, request: Request) -> Response:
-        return JSONResponse([{"name": row[0], "kind": row[1], "description": row[2]} for row in describe(self.services.values())])
+        """List every service and family; a family with the figures that stand in its names for the letters of its title."""
+        settings = {family.title: [asdict(setting) for setting in family.settings] for family in FAMILIES}
+        rows = describe(self.services.values())
+        return JSONResponse(
+            [{"name": name, "kind": kind, "description": words, "settings": settings.get(name, [])} for name, kind, words in rows]
+        )
 
     async def elsewhere(self, request: Request) -> Response:
         return Response(encode(error_fields(3)), media_type="application/json")

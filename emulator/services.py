@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from emulator.answers import Answer, Piece
 from playground.completion import Usage
+from playground.faults import DESCRIPTIONS, Setting
 from playground.providers.qianfan import estimate_tokens
 
 Kind = Literal["recorded", "echo", "fault", "model"]
@@ -98,13 +99,18 @@ class Service:
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """Services whose names carry figures. `make` gets the figures as text and may refuse them with `None`."""
+    """Services whose names carry figures, described by `settings`. `make` gets them as text and may refuse them with `None`."""
 
     title: str
     pattern: re.Pattern[str]
-    description: str
     make: Callable[..., Script | None]
+    settings: tuple[Setting, ...]
     kind: Kind = "fault"
+
+    @property
+    def description(self) -> str:
+        """What they do, by the letters of the title."""
+        return DESCRIPTIONS[self.title]
 
 
 def find(name: str, services: Mapping[str, Service], families: Iterable[Family]) -> Service | None:

@@ -18,10 +18,10 @@ import pytest
 import requests
 
 from emulator.options import ACCESS_KEY, API_KEY, IAM_SECRET, SECRET_KEY, SHORT_API_KEY, Options
-from emulator.recorded import offsets
 from emulator.server import FAMILIES, Running, bind, running
 from emulator.services import Call, Item, Service, pieces
 from playground.completion import final_usage
+from playground.examples import offsets
 from playground.providers.qianfan import COMPLETION_PATH, TOKEN_PATH, read_event
 from playground.providers.qianfan_codes import BUSY_WORDS, ERROR_CODES
 from playground.signature import authorization, timestamp

@@ -17,6 +17,7 @@ from playground.completion import CompletionRequest
 from playground.credentials import AccessToken, ApplicationKeys, IamKeys
 from playground.endpoints import Endpoint
 from playground.errors import ParameterError
+from playground.examples import EXAMPLES
 from playground.export import LANGUAGES, Target, export, target_of
 from playground.export.target import KEYS
 from playground.message import Message
@@ -133,8 +134,8 @@ def sent(body: dict[str, object], expected: dict[str, object]) -> dict[str, obje
 @pytest.mark.parametrize(("auth", "stream"), list(product(BOTH, [False, True])))
 @pytest.mark.parametrize("language", RUN_AGAINST_THE_EMULATOR)
 def test_a_snippet_prints_the_answer(server: Running, tmp_path: Path, language: str, auth: str, stream: bool) -> None:
-    recording = json.loads((Path(__file__).parent.parent / "emulator/recordings/yi_34b.json").read_text(encoding="utf-8"))
-    recorded = "".join(event["result"] for event in recording["stream"]) if stream else recording["single"]["result"]
+    example = EXAMPLES["yi_34b"]
+    recorded = "".join(event["result"] for event in example.stream) if stream else example.single["result"]
     request = CompletionRequest(prompt="Introduce the city Beijing", parameters={**ORDINARY, "stream": stream or None})
     snippet = export(language, Target(base_url=server.base_url, path="yi_34b", auth=auth), request)
     assert answer(language, execute(language, snippet.text, snippet.filename, auth, tmp_path), stream) == recorded

@@ -1,16 +1,15 @@
 """Nothing that happens to the page costs text: a moved slider, a reload, another page, a lost network, another visitor."""
 
 import itertools
-import json
-from typing import Any
 
 import pytest
 import requests
 from playwright.sync_api import WebSocketRoute, expect
 
+from playground.examples import EXAMPLES
 from tests.browser.bench import Bench
 from tests.browser.emulator_log import EmulatorLog
-from tests.browser.serving import ROOT, Site
+from tests.browser.serving import Site
 from tests.browser.tunnel import Tunnel
 
 pytestmark = pytest.mark.browser
@@ -19,8 +18,7 @@ DROPS = "".join(f"Drop {number} fell. " for number in range(1, 41))
 
 
 def recorded() -> str:
-    fields: dict[str, Any] = json.loads((ROOT / "emulator" / "recordings" / "yi_34b.json").read_text(encoding="utf-8"))
-    return "".join(event["result"] for event in fields["stream"])
+    return "".join(event["result"] for event in EXAMPLES["yi_34b"].stream)
 
 
 @pytest.fixture

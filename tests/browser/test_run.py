@@ -1,24 +1,19 @@
 """Running: the answer grows on the page, and at its end it is the recording, character by character."""
 
-import json
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
+from playground.examples import EXAMPLES
 from tests.browser.bench import Bench
 from tests.browser.emulator_log import EmulatorLog
-from tests.browser.serving import ROOT
 
 pytestmark = pytest.mark.browser
 
 
-def recording(name: str) -> dict[str, Any]:
-    return dict(json.loads((ROOT / "emulator" / "recordings" / f"{name}.json").read_text(encoding="utf-8")))
-
-
 def whole(name: str) -> str:
-    return "".join(event["result"] for event in recording(name)["stream"])
+    return "".join(event["result"] for event in EXAMPLES[name].stream)
 
 
 def test_the_answer_grows_sentence_by_sentence(bench: Bench, emulator: EmulatorLog):
@@ -45,7 +40,7 @@ def test_leading_commas_and_line_ends_stay(bench: Bench, title: str, name: str):
 
 def test_without_streaming_the_answer_comes_in_one_piece(bench: Bench):
     bench.choose("Cerebras-GPT-6.7B").switch_stream().run().wait_ended()
-    assert bench.answer_text() == recording("cerebras_gpt_6_7b")["single"]["result"]
+    assert bench.answer_text() == EXAMPLES["cerebras_gpt_6_7b"].single["result"]
     assert "1 sentence" in bench.status_text() and "5 + 92 = 97 tokens" in bench.status_text()
 
 
