@@ -5,9 +5,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: run test test-fast check bench messages clean
 
-run: .venv/.run ## start the app (make run PORT=8502); the local model is fetched once, and the app starts without it too
+run: .venv/.run ## start the app for this computer (make run PORT=8502 HOST=0.0.0.0); the local model is fetched once, and the app starts without it too
 	@$(BIN)/python -m local_model fetch --optional || echo "The local model is not available now; everything else is."
-	@exec $(BIN)/python -m streamlit run app.py $(if $(PORT),--server.port $(PORT))
+	@exec $(BIN)/python -m streamlit run app.py --server.address $(or $(HOST),localhost) $(if $(PORT),--server.port $(PORT))
 
 test: .venv/.dev ## everything, browser tests included
 	@$(BIN)/python tests/chromium.py

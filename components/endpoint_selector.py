@@ -4,15 +4,15 @@ import streamlit as st
 
 from components import state
 from components.choice import choice
+from components.known import known_endpoints
 from components.parameter_panel import refit
 from components.text import _, plain, say
 from playground.endpoints import Endpoint
-from playground.service import service
 
 
 def endpoint_selector() -> Endpoint:
     """Draw the selector and return the chosen endpoint, usable or not."""
-    endpoints = service().endpoints
+    endpoints = known_endpoints()
     names = list(endpoints)
     if st.session_state.get(state.ENDPOINT) not in endpoints:
         usable = (name for name in names if endpoints[name].off is None or endpoints[name].fetched)
@@ -44,14 +44,14 @@ def endpoint_selector() -> Endpoint:
 
 def _changed(before: str) -> None:
     """Keep what the new endpoint takes too; what it does not is switched off, and said."""
-    endpoints = service().endpoints
+    endpoints = known_endpoints()
     if before in endpoints:
         st.session_state[state.DROPPED] = refit(endpoints[before], endpoints[st.session_state[state.ENDPOINT]])
 
 
 def _fetching(name: str) -> None:
     """How far the fetch of a model has come; once it is over the page is drawn anew."""
-    fetched = service().endpoints[name].fetched
+    fetched = known_endpoints()[name].fetched
     if fetched is None:
         st.rerun()
     done, total = fetched

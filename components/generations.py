@@ -44,6 +44,11 @@ def add(prompt: str, run: Run) -> None:
     st.session_state[state.PLACE] = len(entries) - 1
 
 
+def runs() -> list[Run]:
+    """Return every run that is kept, the oldest first."""
+    return [entry.run for entry in _entries() if entry.run is not None]
+
+
 def move(steps: int, draft: str) -> None:
     """Go back or forth. What was typed since is kept as an entry of its own."""
     entries = _entries()

@@ -10,7 +10,8 @@ import streamlit as st
 
 from components import state
 from components.choice import choice
-from components.parameter_panel import put_values, read_values
+from components.known import known_endpoints
+from components.parameter_panel import put_values, read_values, visitor_mark
 from components.text import _, plain, say
 from playground.completion import CompletionRequest
 from playground.endpoints import DEMO_KEYS, Endpoint
@@ -19,7 +20,6 @@ from playground.export import LANGUAGES, export, languages, target_of
 from playground.export.target import Auth
 from playground.paste import read_address, read_paste
 from playground.providers import qianfan
-from playground.service import service
 
 VIEWS = ("request", "code", "paste")
 _PROOFS: dict[Auth, tuple[str, ...]] = {
@@ -57,7 +57,7 @@ def _exact(endpoint: Endpoint, request: CompletionRequest) -> None:
         head += "\nAuthorization: Bearer •••"
     st.code(head, language=None, wrap_lines=True)
     st.code(json.dumps(body, ensure_ascii=False, indent=2), language="json", wrap_lines=True)
-    left = [spec.name for spec in endpoint.parameters if spec.name not in body]
+    left = [spec.name for spec in endpoint.parameters if spec.name not in body and spec.kind != "text"]
     chosen = ["prompt", *(spec.name for spec in endpoint.parameters if spec.name in body and spec.name != "stream")]
     st.caption(_("**You send:** {names}").format(names=", ".join(f"`{name}`" for name in chosen)))
     if left:
@@ -120,10 +120,10 @@ def _fill(endpoint: Endpoint) -> None:
     st.session_state[state.ENDPOINT] = endpoint.name
     if filled.prompt is not None:
         state.set_prompt(filled.prompt)
-    put_values(endpoint, {"stream": False, **filled.parameters})
+    foreign = [spec.name for spec in endpoint.parameters if spec.kind == "text" and filled.parameters.get(spec.name) not in (None, visitor_mark())]
+    put_values(endpoint, {"stream": False, **{name: value for name, value in filled.parameters.items() if name not in foreign}})
     words += [("dropped", say(text)) for text in filled.dropped] + [("note", say(text)) for text in filled.notes]
-    if filled.parameters.get("user_id"):
-        words.append(("note", _("user_id has no place in the form and was left out.")))
+    words += [("note", _("{name} was left out: it is not the mark of this session.").format(name=name)) for name in foreign]
     words.append(("note", _("The form is filled. Nothing was sent.")))
     st.session_state[state.PASTE_WORDS] = words
     st.session_state[state.PASTED] = ""
@@ -131,5 +131,5 @@ def _fill(endpoint: Endpoint) -> None:
 
 def _service_at(path: str | None) -> Endpoint | None:
     """The usable Qianfan service with this published address."""
-    rows = service().endpoints.values()
+    rows = known_endpoints().values()
     return next((row for row in rows if path and row.provider is qianfan.PROVIDER and row.path == path and row.off is None), None)

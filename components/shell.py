@@ -5,6 +5,7 @@ import gc
 import streamlit as st
 
 from components import state
+from components.spending import session_cost
 from components.text import _, language, say
 from playground.language import LANGUAGES, choose_language
 from playground.service import service
@@ -22,12 +23,15 @@ _settle()
 st.set_page_config(page_title=_("Completion playground"), page_icon=str(ROOT / "components" / "icon.png"), layout="wide", initial_sidebar_state=232)
 state.visitor()
 
-page = st.navigation(
-    [
-        st.Page(ROOT / "pages" / "bench.py", title=_("Bench"), icon=":material/edit_note:", default=True),
-        st.Page(ROOT / "pages" / "reference.py", title=_("Reference"), icon=":material/menu_book:", url_path="reference"),
-    ]
-)
+pages = [
+    st.Page(ROOT / "pages" / "bench.py", title=_("Bench"), icon=":material/edit_note:", default=True),
+    st.Page(ROOT / "pages" / "recordings.py", title=_("Recordings"), icon=":material/album:", url_path="recordings"),
+    st.Page(ROOT / "pages" / "endpoints.py", title=_("Endpoints"), icon=":material/lan:", url_path="endpoints"),
+    st.Page(ROOT / "pages" / "reference.py", title=_("Reference"), icon=":material/menu_book:", url_path="reference"),
+]
+if service().settings.fault_endpoints:
+    pages.append(st.Page(ROOT / "pages" / "faults.py", title=_("Fault lab"), icon=":material/bug_report:", url_path="faults"))
+page = st.navigation(pages)
 with st.sidebar:
     st.segmented_control(
         _("Language"), list(LANGUAGES), format_func=LANGUAGES.__getitem__, default=language(), key=state.LANGUAGE,
@@ -37,6 +41,7 @@ with st.sidebar:
         st.query_params["lang"] = st.session_state[state.LANGUAGE]
     else:
         st.query_params.pop("lang", None)
-for problem in service().settings.problems:
+    session_cost()
+for problem in service().problems:
     st.warning(say(problem.message) + (f" {say(problem.remedy)}" if problem.remedy else ""), icon=":material/build:")
 page.run()

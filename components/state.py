@@ -28,6 +28,34 @@ CODE_AUTH = "code-auth"
 PASTED = "pasted"
 PASTE_WORDS = "paste-words"
 ROUTE_UNREACHABLE = "route-unreachable"
+OWN_ENDPOINTS = "own-endpoints"
+OWN_PROBLEM = "own-problem"
+CHARGED = "charged"
+SPENT = "spent"
+JUST_ENDED = "just-ended"
+TRIALS = "trials"
+PROBES = "probes"
+PROBE_RUNS = "probe-runs"
+REFERENCE_WIRE = "reference-wire"
+REFERENCE_DIALECT = "reference-dialect"
+REFERENCE_QUERY = "reference-query"
+EXAMPLE = "example"
+EXAMPLE_ANSWER = "example-answer"
+LAB_ENDPOINTS = "lab-endpoints"
+LAB_QUERY = "lab-query"
+LAB_FAULT = "lab-fault"
+OPENED = "opened-recordings"
+CHOSEN_RECORDING = "chosen-recording"
+RECORDING_FILE = "recording-file"
+RECORDING_PASTED = "recording-pasted"
+RECORDING_PROBLEM = "recording-problem"
+RECORDING_USE = "recording-use"
+REPLAY = "replay"
+REPLAY_SPEED = "replay-speed"
+REPLAY_VIEW = "replay-view"
+SUITE = "suite"
+SUITE_ENDPOINT = "suite-endpoint"
+SUITE_REPEATS = "suite-repeats"
 
 
 def sent(name: str) -> str:
@@ -67,6 +95,24 @@ def _edition(base: str) -> str:
 def stop(number: int) -> str:
     """Key of one stop sequence's box."""
     return f"stop-{number}"
+
+
+def own_field(name: str) -> str:
+    """Key of a field in the form for an endpoint of one's own, as it stands since the form was last emptied."""
+    return f"own-{name}#{st.session_state.get('edition-own', 0)}"
+
+
+def clear_own_fields() -> None:
+    """Empty that form; what was typed into it, a key among it, is no longer in the session."""
+    before = st.session_state.get("edition-own", 0)
+    for key in [key for key in st.session_state if str(key).startswith("own-") and str(key).endswith(f"#{before}")]:
+        del st.session_state[key]
+    st.session_state["edition-own"] = before + 1
+
+
+def figure(title: str, letter: str) -> str:
+    """Key of a figure in the name of a fault."""
+    return f"figure-{title}-{letter}"
 
 
 def visitor() -> str:

@@ -4,10 +4,12 @@ import streamlit as st
 
 from components import generations, state
 from components.endpoint_selector import endpoint_selector
+from components.known import known_endpoints
 from components.parameter_panel import parameter_panel, put_values, read_values
 from components.preset_menu import preset_menu
 from components.request_view import request_view
 from components.run_view import Actions, run_view
+from components.spending import charge
 from components.text import _
 from playground.completion import CompletionRequest
 from playground.endpoints import KNOWN_PARAMETERS
@@ -27,7 +29,7 @@ def present_run() -> Run | None:
             st.session_state[state.LOST_RUN] = True
             del st.query_params["run"]
         else:
-            st.session_state[state.ENDPOINT] = found.endpoint.name
+            st.session_state[state.ENDPOINT] = found.endpoint.name if found.replay_of is None else found.replay_of.endpoint.get("name", "")
             state.set_prompt(found.request.prompt)
             put_values(found.endpoint, found.request.parameters)
             generations.add(found.request.prompt, found)
@@ -52,7 +54,7 @@ def start() -> None:
     continues = asked.get("mode") == "continue" and present is not None and present.run is not None
     st.session_state[state.PROMPT] = prompt
     try:
-        endpoint = service().endpoints[st.session_state[state.ENDPOINT]]
+        endpoint = known_endpoints()[st.session_state[state.ENDPOINT]]
         whole = prompt + present.run.text if continues and present and present.run else prompt
         request = CompletionRequest(prompt=whole, parameters=read_values(endpoint))
         run = service().runs.start(endpoint, request, state.visitor())
@@ -60,6 +62,7 @@ def start() -> None:
         st.session_state[state.REFUSAL] = error
         return
     generations.add(whole, run)
+    charge(run)
     if continues:
         state.set_prompt(whole)
 
@@ -90,11 +93,14 @@ def note_unreachable() -> None:
 
 
 def ended() -> None:
-    """The run in the sheet has ended; the rerun that brought us here draws what follows from it."""
+    """The run in the sheet has ended; the rerun that brought us here draws what follows from it, beside the sheet too."""
+    st.session_state[state.JUST_ENDED] = True
 
 
 def sheet() -> None:
     """Draw the prompt, the answer and what is known of the run."""
+    if st.session_state.pop(state.JUST_ENDED, False) and by_data:
+        st.rerun()
     run = present_run()
     if run is not None:
         run.touch()

@@ -1,20 +1,28 @@
-"""No secret leaves this process: what a secret is, and the one function that takes secrets out of a text.
+"""No secret leaves this process: what a secret is, and what takes secrets out of a text.
 
 `Secret` holds a key so that `repr`, `str`, `format` and pickling never show it; whoever must send it calls `reveal()`.
 `redact` is applied at every exit (page, log, message, export, wire view) and takes out both the secrets this process
-knows and anything that has the shape of one.
+knows and anything that has the shape of one. A model's text is changed for nothing but the secrets of its own run: `masking`.
 """
 
+import html
 import json
 import logging
 import re
+import threading
 import traceback
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 from urllib.parse import quote, quote_plus
+from weakref import WeakValueDictionary
 
 MASK = "•••"
-_MINIMUM_LENGTH = 6
-_known: set[str] = set()
+# What is shorter is a word, and no secret.
+_LEAST = 6
+# What is shorter may be a word that a model writes: a key such as "lm-studio" or "not-needed". Those of services are longer.
+_LEAST_IN_MODEL_TEXT = 16
+_URL_SAFE = str.maketrans("+/", "-_")
 
 _SHAPES = (
     re.compile(r"((?:access_token|refresh_token|client_id|client_secret|session_secret|session_key|api_key|secret_key)(?:=|%3D))[^&\s\"'<>]+", re.I),
@@ -30,22 +38,32 @@ _SHAPES = (
     re.compile(r"(\bsk-)[\w-]{12,}"),
     re.compile(r"(://[^/\s:@]*:)[^/\s@]+(?=@)"),
 )
+# What stands in every text that a shape fits, in lower case: to look for these is fifty times faster.
+_MARKS = (
+    "access_token", "refresh_token", "client_id", "client_secret", "session_secret", "session_key", "api_key", "secret_key", "authorization",
+    "bce-auth-v1/", "bearer", "bce-v3/", "24.", "25.", "sk-", "://",
+)
 
 
 class Secret:
     """One secret value. Equal and hashable by value, so that it can key a cache; shown only by `reveal()`."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("__weakref__", "_forms", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value
-        if len(value) >= _MINIMUM_LENGTH:
-            # As it is, as a URL holds it, and as JSON holds it.
-            _known.update((value, quote(value), quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1]))
+        self._forms: frozenset[str] | None = None
+        _known.add(self)
 
     def reveal(self) -> str:
         """Return the value, for the wire only."""
         return self._value
+
+    def forms(self) -> frozenset[str]:
+        """Return the value as it is, and as a URL, JSON, HTML and anything in base64 hold it; nothing for a mere word."""
+        if self._forms is None:
+            self._forms = frozenset(_forms(self._value) if len(self._value) >= _LEAST else ())
+        return self._forms
 
     def __bool__(self) -> bool:
         return bool(self._value)
@@ -65,14 +83,86 @@ class Secret:
         raise TypeError("a Secret is never written down")
 
 
+def _forms(value: str) -> set[str]:
+    raw = value.encode("utf-8", "surrogatepass")
+    forms = {value, quote(raw), quote(raw, safe=""), quote_plus(raw), json.dumps(value)[1:-1], html.escape(value), html.escape(value, quote=False)}
+    for before in range(3):  # bytes of something else in its first group of three, as in "user:key"; what they share is left off
+        coded = b64encode(bytes(before) + raw).decode()[(8 * before + 5) // 6 : 8 * (before + len(raw)) // 6]
+        forms |= {coded, coded.translate(_URL_SAFE)}
+    return forms
+
+
+class _Known:
+    """The secrets that anything in this process holds, and no longer than that: what a visitor typed is not kept for being secret.
+
+    They are found by the first characters of their forms, so that a text is searched in one pass however many there are.
+    """
+
+    def __init__(self) -> None:
+        self._held: WeakValueDictionary[int, Secret] = WeakValueDictionary()
+        self._lock = threading.Lock()
+        self._added = self._sorted = 0
+        self._forms: Mapping[str, list[str]] = {}
+
+    def add(self, secret: Secret) -> None:
+        """Know a secret from now on, until nothing holds it any more."""
+        with self._lock:
+            self._held[id(secret)] = secret
+            self._added += 1
+
+    def forms(self) -> Mapping[str, list[str]]:
+        """Return the forms of all of them by their first characters."""
+        with self._lock:
+            if self._sorted != self._added:
+                self._forms = _by_beginning(filter(None, (held() for held in self._held.valuerefs())))
+                self._sorted = self._added
+            return self._forms
+
+
+_known = _Known()
+
+
+def _by_beginning(secrets: Iterable[Secret]) -> dict[str, list[str]]:
+    """Return the forms of secrets by their first characters, the longest first."""
+    found: dict[str, list[str]] = {}
+    for form in sorted({form for secret in secrets for form in secret.forms()}, key=len, reverse=True):
+        found.setdefault(form[:_LEAST], []).append(form)
+    return found
+
+
+def _masked(text: str, forms: Mapping[str, list[str]]) -> str:
+    """Return `text` with a mask in the place of each form; of those that overlap nothing is left."""
+    if len(forms) < 100 and not any(map(text.__contains__, forms)):
+        return text
+    parts: list[str] = []
+    reached = 0
+    for place in range(len(text) - _LEAST + 1):
+        for form in forms.get(text[place : place + _LEAST], ()):
+            if text.startswith(form, place):
+                if place >= reached:
+                    parts += (text[reached:place], MASK)
+                reached = max(reached, place + len(form))
+                break
+    return "".join([*parts, text[reached:]])
+
+
 def redact(text: str) -> str:
     """Return `text` with every known secret, and everything shaped like one, replaced by a mask."""
-    for value in sorted(_known, key=len, reverse=True):
-        if value in text:
-            text = text.replace(value, MASK)
-    for shape in _SHAPES:
-        text = shape.sub(lambda found: found.group(1) + MASK, text)
+    text = _masked(text, _known.forms())
+    if any(map(text.lower().__contains__, _MARKS)):
+        for shape in _SHAPES:
+            text = shape.sub(lambda found: found.group(1) + MASK, text)
     return text
+
+
+def masking(secrets: Iterable[Secret]) -> Callable[[str], str]:
+    """Return what takes these secrets out of a model's text, and leaves all else in it as it is.
+
+    It sees one sentence at a time: a secret that an endpoint cuts in two, over two sentences, passes.
+    """
+    forms = _by_beginning(secret for secret in secrets if len(secret.reveal()) >= _LEAST_IN_MODEL_TEXT)
+    each = [form for some in forms.values() for form in some]
+    return lambda text: _masked(text, forms) if any(form in text for form in each) else text
 
 
 def _redact_record(record: logging.LogRecord) -> None:
@@ -92,7 +182,7 @@ def _redact_record(record: logging.LogRecord) -> None:
 
 
 def guard_logs() -> None:
-    """Pass every log record of this process, tracebacks included, through `redact`. Calling it again changes nothing."""
+    """Pass every log record of this process, and what a thread dies of, through `redact`. Calling it again changes nothing."""
     factory = logging.getLogRecordFactory()
     if getattr(factory, "redacts", False):
         return
@@ -106,3 +196,12 @@ def guard_logs() -> None:
 
     make.redacts = True  # type: ignore[attr-defined]
     logging.setLogRecordFactory(make)
+    threading.excepthook = _log_end_of_thread
+
+
+def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
+    """What a thread died of would go straight to the terminal."""
+    if ended.exc_type is not SystemExit:
+        name = ended.thread.name if ended.thread is not None else "?"
+        error = ended.exc_value or ended.exc_type()
+        logging.getLogger(__name__).critical("The thread %s ended with an error.", name, exc_info=(ended.exc_type, error, ended.exc_traceback))

@@ -4,16 +4,18 @@ The one JavaScript component. It follows a run over the events route by itself, 
 rerun nor a lost websocket costs text. The text is only ever set as text, never as markup. What it tells the page stands
 in `Actions`: `draft` (the prompt, when typing pauses), `run` (asked for, with the prompt as it stands), `move` (undo or
 redo), `ended` (a run's id, once), `presets` (what the browser has kept), and `unreachable` (a run whose route does not
-answer), after which the page hands it the rows as `data`; `stop` is told only where the stop route does not answer.
+answer), after which the page hands it the rows as `data`; `stop` is told only where the stop route does not answer. The details
+beneath the answer, `wire_view`, are part of it.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
+from components import wire_view
 from components.text import _, language, say
 from playground.errors import PlaygroundError
 from playground.language import translator
@@ -29,8 +31,8 @@ _HERE = Path(__file__).parent
 _mount = st.components.v2.component(
     "run_view",
     html="<div class='run-view'>\n</div>",
-    css=(_HERE / "run_view.css").read_text(encoding="utf-8"),
-    js=(_HERE / "run_view.js").read_text(encoding="utf-8"),
+    css=(_HERE / "run_view.css").read_text(encoding="utf-8") + wire_view.STYLE,
+    js=(_HERE / "run_view.js").read_text(encoding="utf-8") + wire_view.SCRIPT,
 )
 
 
@@ -50,11 +52,13 @@ class Actions:
 def run_view(
     *, key: str, prompt: str, revision: int, run: Run | None, refusal: PlaygroundError | None, with_rows: bool, cuts: Sequence[Cut],
     standing: tuple[int, int], can_move: tuple[bool, bool], presets: Sequence[Preset] | None, actions: Actions,
+    playing: Literal["playing", "paused"] | None = None,
 ) -> Any:
     """Draw the sheet. A higher `revision` replaces what is typed by `prompt`. `with_rows` hands the run's text over as data.
 
     `cuts` are marked in the answer. `standing` is which answer of how many is shown, `can_move` whether there is an undo
-    and a redo. `presets` are kept in the browser; `None` asks for what it has kept.
+    and a redo. `presets` are kept in the browser; `None` asks for what it has kept. A recording that is `playing`, or paused,
+    is only to be looked at: nothing is typed, sent or kept.
     """
     base = (st.get_option("server.baseUrlPath") or "").strip("/")
     data = {
@@ -62,7 +66,8 @@ def run_view(
         "revision": revision,
         "estimate": _("≈ {count} tokens").format(count=estimate_tokens(prompt)),
         "language": language(),
-        "labels": _labels(),
+        "labels": {**_labels(), **wire_view.wire_labels()},
+        "playing": playing,
         "refusal": None if refusal is None else {"message": say(refusal.message), "remedy": say(refusal.remedy) if refusal.remedy else None},
         "run": None
         if run is None
@@ -71,18 +76,22 @@ def run_view(
             "title": run.endpoint.title,
             "group": _(run.endpoint.group),
             "prompt": run.request.prompt if run.request.prompt != prompt else None,
+            "free": run.endpoint.free,
+            "price": _("No price is configured for this endpoint.") if run.endpoint.price is None else say(run.endpoint.price.words),
             "path": f"{'/' + base if base else ''}/runs/{run.id}",
         },
         "marks": _marks(run.text, cuts) if run is not None and cuts else [],
         "standing": list(standing),
         "can_move": list(can_move),
         "presets": None if presets is None else export_presets(presets),
-        "rows": [row(sentence) for sentence in list(run.sentences)] if run is not None and with_rows else None,
+        "rows": [row(sentence, run.endpoint.price) for sentence in list(run.sentences)] if run is not None and with_rows else None,
         "outcome": outcome(run, translator(language())) if run is not None and with_rows and run.ending else None,
+        "wire": wire_view.wire_lines(run, st.session_state.get(key, {}).get("wire")),
     }
     return _mount(
         key=key, data=data, on_run_change=actions.run, on_draft_change=actions.draft, on_ended_change=actions.ended,
         on_unreachable_change=actions.unreachable, on_stop_change=actions.stop, on_move_change=actions.move, on_presets_change=actions.presets,
+        on_wire_change=lambda: None,
     )
 
 
@@ -113,11 +122,13 @@ def _labels() -> dict[str, str]:
         "run": _("Run"),
         "again": _("Run again"),
         "continue": _("Continue"),
+        "continue_here": _("Continue from here"),
         "continue_help": _("The answer becomes part of the prompt, and the model goes on from there"),
         "undo": _("Undo: the answer before"),
         "redo": _("Redo: the answer after"),
         "standing": _("{place} of {count}"),
         "estimate_help": _("An estimate by the documented rule: Chinese characters + 1.3 × words"),
+        "seams": _("Show where sentences meet"),
         "mono": _("Monospace"),
         "wrap": _("Wrap lines"),
         "loop": _("The text repeats “{span}” ({times} times in a row)."),
@@ -131,6 +142,8 @@ def _labels() -> dict[str, str]:
         "idle": _("Ready"),
         "sending": _("Waiting for the first sentence"),
         "streaming": _("Streaming"),
+        "playing": _("Playing"),
+        "paused": _("Paused"),
         "finished": _("Finished"),
         "stopped": _("Stopped"),
         "cut": _("End not confirmed"),
@@ -144,6 +157,8 @@ def _labels() -> dict[str, str]:
         "tokens_total": _("{total} tokens"),
         "no_tokens": _("tokens not returned"),
         "no_tokens_yet": _("no token count yet"),
+        "cost_at_least": _("at least {amount}"),
+        "no_cost": _("cost unknown"),
         "speed": _("{figure} tokens/s"),
         "speed_characters": _("{figure} characters/s"),
         "safe": _("input safe"),
@@ -154,8 +169,6 @@ def _labels() -> dict[str, str]:
         "verdict_none": _("not returned"),
         "ban_question": _("the present question is at fault"),
         "ban_round": _("round {round} is at fault"),
-        "length": _("ended at the length cap"),
-        "truncated": _("cut: the context is full"),
         "place": _("place {count} in the queue"),
         "attempts": _("{count} attempts"),
         "stale": _("The prompt was changed after this answer."),
@@ -165,17 +178,4 @@ def _labels() -> dict[str, str]:
         "again_useless": _("Trying again without a change will not help."),
         "code": _("code {code}"),
         "request_id": _("request id {id}"),
-        "timeline": _("Timeline"),
-        "table": _("Sentences and usage"),
-        "timeline_caption": _("Arrival of each sentence; height is its characters."),
-        "col_number": _("No."),
-        "col_arrived": _("Arrived"),
-        "col_gap": _("Gap"),
-        "col_characters": _("Chars"),
-        "col_usage_help": _("prompt / completion / total, as the endpoint stated them with this sentence"),
-        "col_usage": _("Tokens stated"),
-        "col_safety": _("Safety"),
-        "col_text": _("Text"),
-        "table_more": _("{count} more sentences"),
-        "empty_table": _("No sentence has arrived."),
     }

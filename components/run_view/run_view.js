@@ -3,13 +3,14 @@
 const PAINT_MS = 50;
 const PART = 3000; // characters after which laid-out text is left alone while more arrives
 const SPOKEN_MS = 4000;
-const TABLE_ROWS = 300;
+const MOST_SEAMS = 2000; // in sight at once
 const DRAFT_MS = 400;
 const OPEN_MS = 8000;
 const TRIES = 2;
 const STORE = "playground-draft";
 const PRESETS = "playground-presets";
 const LOOKS = "playground-looks";
+const LOOKS_OF = ["seams", "mono", "wrap"];
 const views = new WeakMap();
 
 export default function (component) {
@@ -38,6 +39,7 @@ const ICONS = {
   redo: "m15 14 5-5-5-5M20 9H10a6 6 0 0 0 0 12h3",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
   copied: "m5 13 5 5L20 7",
+  seams: "M3 12h5m8 0h5M12 4v3m0 3.5v3m0 3.5v3",
   wrap: "M4 6h16M4 12h13a3 3 0 0 1 0 6h-4m2-2-2 2 2 2M4 18h5",
   mono: "m8 7-5 5 5 5m8-10 5 5-5 5",
 };
@@ -82,6 +84,8 @@ function remember(storage, key, text) {
   }
 }
 
+// The same rule as report.py's: an event that brings neither text nor a verdict is no sentence; its usage is read all the same.
+const counts = (row) => row[0] !== "" || row[5] != null;
 const seconds = (ms) => (ms / 1000).toFixed(ms < 9995 ? 2 : 1);
 const drawn = { "\n": "⏎\n", "\t": "⇥", "\r": "␍" };
 
@@ -90,6 +94,9 @@ class View {
     this.root = root;
     this.run = null; // what is followed: {id, path, title, group}
     this.rows = [];
+    this.numbers = [];
+    this.ends = [];
+    this.sentences = 0;
     this.outcome = null;
     this.waiting = []; // texts not painted yet
     this.revision = -1;
@@ -97,7 +104,7 @@ class View {
     this.build();
     this.onStorage = (event) => {
       // Another tab has saved or deleted a preset: this one follows, or they would undo each other.
-      if (event.key !== PRESETS || !event.newValue || event.newValue === this.presets) return;
+      if (this.playing || event.key !== PRESETS || !event.newValue || event.newValue === this.presets) return;
       this.presets = event.newValue;
       this.component.setStateValue("presets", event.newValue);
     };
@@ -112,7 +119,7 @@ class View {
     root.textContent = "";
     const sheet = element("div", "sheet", root);
     this.scroll = element("div", "scroll", sheet);
-    const stack = element("div", "stack", this.scroll);
+    const stack = (this.stack = element("div", "stack", this.scroll));
     this.prompt = element("textarea", "prompt", stack);
     this.prompt.rows = 1;
     this.prompt.spellcheck = false;
@@ -124,6 +131,8 @@ class View {
     this.answer.setAttribute("role", "region");
     this.caret = element("span", "caret", mirror);
     this.caret.setAttribute("aria-hidden", "true");
+    this.over = element("div", "over", stack);
+    this.over.setAttribute("aria-hidden", "true");
     new ResizeObserver(() => this.unite()).observe(this.answer.parentElement);
     this.jump = this.button("jump", sheet);
     this.estimate = element("span", "estimate", sheet);
@@ -138,7 +147,7 @@ class View {
     this.redo = this.button("quiet icon redo", pager, "redo");
     element("span", "spring", bar);
     this.looks = {};
-    for (const name of ["mono", "wrap"]) {
+    for (const name of LOOKS_OF) {
       this.looks[name] = this.button(`quiet icon look-${name}`, bar, name);
       this.looks[name].onclick = () => this.look(name, !this.root.classList.contains(name));
     }
@@ -151,29 +160,18 @@ class View {
     this.stopNow = this.button("", this.loopNote);
     this.loopNote.hidden = true;
     this.status = element("div", "status", root);
+    this.badges = element("div", "badges", root);
     this.note = element("div", "note outcome", root);
     this.note.setAttribute("role", "alert");
     this.live = element("div", "hidden-live", root);
     this.live.setAttribute("aria-live", "polite");
-    const tabs = element("div", "tabs", root);
-    this.tabs = {};
-    this.panels = {};
-    for (const name of ["table", "timeline"]) {
-      const tab = (this.tabs[name] = element("button", "", tabs));
-      tab.type = "button";
-      const panel = (this.panels[name] = element("div", `panel ${name}`, root));
-      panel.hidden = true;
-      tab.setAttribute("aria-expanded", "false");
-      tab.onclick = () => this.open(panel.hidden ? name : null);
-    }
-    this.canvas = element("canvas", "", this.panels.timeline);
-    this.timeCaption = element("p", "caption", this.panels.timeline);
-    this.grid = element("div", "grid", this.panels.table);
+    this.details = new Details(this, root);
 
     this.scroll.addEventListener("scroll", () => {
       const { scrollTop, clientHeight, scrollHeight } = this.scroll;
       this.followsEnd = scrollTop + clientHeight >= scrollHeight - 30;
       this.showFollow();
+      this.overlay();
     }, { passive: true });
     this.scroll.addEventListener("mousedown", (event) => {
       if (event.target === this.scroll || event.target === stack) {
@@ -197,7 +195,7 @@ class View {
     this.redo.onclick = () => this.move(1);
     this.stopNow.onclick = () => this.stop();
     const looks = parsed(recall(localStorage, LOOKS)) ?? { mono: false, wrap: true };
-    for (const name of ["mono", "wrap"]) this.look(name, Boolean(looks[name]));
+    for (const name of LOOKS_OF) this.look(name, Boolean(looks[name]));
   }
 
   button(className, parent, drawing) {
@@ -210,9 +208,10 @@ class View {
   look(name, on) {
     this.root.classList.toggle(name, on);
     this.looks[name].setAttribute("aria-pressed", String(on));
-    const both = { mono: this.root.classList.contains("mono"), wrap: this.root.classList.contains("wrap") };
-    remember(localStorage, LOOKS, JSON.stringify(both));
-    if (this.outcome) this.unite(this.answer.textContent);
+    const all = Object.fromEntries(LOOKS_OF.map((one) => [one, this.root.classList.contains(one)]));
+    remember(localStorage, LOOKS, JSON.stringify(all));
+    if (this.outcome && name !== "seams") this.unite(this.answer.textContent);
+    this.overlay();
   }
 
   update(component) {
@@ -222,12 +221,14 @@ class View {
     this.labels = data.labels;
     const relabelled = this.language !== undefined && this.language !== data.language;
     this.language = data.language;
+    this.playing = data.playing;
+    this.root.classList.toggle("replay", Boolean(this.playing));
     this.dress();
     if (data.revision > this.revision) {
       const first = this.revision === -1;
       this.revision = data.revision;
       // What was typed before a reload comes back: with the run it was typed at, or with none.
-      const stored = first ? parsed(recall(sessionStorage, STORE)) : null;
+      const stored = first && !this.playing ? parsed(recall(sessionStorage, STORE)) : null;
       const kept = stored && (data.run ? stored.run === data.run.id : data.revision === 1) ? stored.text : null;
       this.setPrompt(kept ?? data.prompt);
       if (kept !== null && kept !== data.prompt) this.sendDraft();
@@ -239,11 +240,13 @@ class View {
     if (data.rows) this.take(data.rows, data.outcome);
     this.estimate.textContent = data.estimate;
     this.mark(data.marks);
+    this.details.parts.wire.wire?.take(data.wire);
     this.keepPresets(data.presets);
     this.paintState();
   }
 
   keepPresets(presets) {
+    if (this.playing) return;
     if (presets === null) {
       if (this.askedPresets) return;
       this.askedPresets = true;
@@ -267,13 +270,12 @@ class View {
     this.onward.title = labels.continue_help;
     this.estimate.title = labels.estimate_help;
     this.stopNow.textContent = labels.stop_now;
-    for (const [made, label] of [[this.undo, "undo"], [this.redo, "redo"], [this.looks.mono, "mono"], [this.looks.wrap, "wrap"], [this.copy, "copy"]]) {
+    for (const [made, label] of [[this.undo, "undo"], [this.redo, "redo"], ...Object.entries(this.looks).map(([name, made]) => [made, name]), [this.copy, "copy"]]) {
       made.title = labels[label];
       made.setAttribute("aria-label", labels[label]);
     }
     this.jump.textContent = `↓ ${labels.follow}`;
-    this.tabs.table.textContent = labels.table;
-    this.tabs.timeline.textContent = labels.timeline;
+    this.details.dress(labels);
     const [r, g, b] = (getComputedStyle(this.root).color.match(/[\d.]+/g) ?? [0, 0, 0]).map(Number);
     this.root.classList.toggle("dark", r + g + b > 382);
   }
@@ -288,6 +290,7 @@ class View {
   }
 
   keepDraft() {
+    if (this.playing) return;
     remember(sessionStorage, STORE, JSON.stringify({ text: this.prompt.value, run: this.data?.run?.id ?? null }));
   }
 
@@ -309,6 +312,7 @@ class View {
   // Run and Stop
 
   key(event) {
+    if (this.playing) return;
     if (event.isComposing || event.keyCode === 229 || event.defaultPrevented) return;
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
@@ -373,6 +377,10 @@ class View {
     this.asked = null;
     this.stopping = null;
     this.rows = [];
+    this.numbers = []; // of each row: which sentence it is, from 1; 0 if it is none
+    this.ends = []; // where each row's text ends in the answer
+    this.sentences = 0;
+    this.first = null; // the first that counts
     this.outcome = null;
     this.waiting = [];
     this.characters = 0;
@@ -386,8 +394,8 @@ class View {
     this.sayLoop(null);
     this.marks = "[]";
     this.followsEnd = true;
-    this.drawnRows = 0;
-    this.grid.textContent = "";
+    this.badges.textContent = "";
+    this.details.begin();
     if (!run) return;
     this.sentPrompt = run.prompt ?? this.prompt.value;
     this.began = performance.now();
@@ -398,8 +406,6 @@ class View {
   // Another language: what was said of the run comes again in it; the text is the same.
   relabel(run) {
     this.run = { ...this.run, ...run };
-    this.drawnRows = 0;
-    this.grid.textContent = "";
     if (this.offline) return;
     this.source?.close();
     this.listen(this.run);
@@ -451,8 +457,14 @@ class View {
 
   add(row) {
     this.rows.push(row);
+    if (counts(row)) {
+      this.sentences += 1;
+      this.first ??= row;
+    }
+    this.numbers.push(counts(row) ? this.sentences : 0);
     this.waiting.push(row[0]);
     this.characters += row[0].length;
+    this.ends.push(this.characters);
     if (row[5] === 0) this.verdict = "flagged";
     else if (row[5] === 1 && this.verdict !== "flagged") this.verdict = "safe";
     this.paintTimer ??= setTimeout(() => this.paint(), this.rows.length === 1 ? 0 : PAINT_MS);
@@ -475,6 +487,7 @@ class View {
       if (outcome.ending === "failed") facts.unshift(error.again ? this.labels.again_helps : this.labels.again_useless);
       if (facts.length) lines.push(facts.join(" · "));
     } else if (reason) lines.push(reason);
+    this.sayBadges(outcome.inspection.badges);
     this.sayLoop(outcome.loop);
     this.note.classList.toggle("bad", outcome.ending === "failed");
     this.note.classList.toggle("calm", outcome.ending === "stopped");
@@ -494,6 +507,7 @@ class View {
       this.waiting = [];
       if (this.tail.length > PART) this.split();
       if (this.followsEnd) this.toEnd();
+      this.overlay();
     }
     this.speak(false);
     this.paintState();
@@ -518,6 +532,7 @@ class View {
     else nodes.push((this.tail = document.createTextNode(rest)));
     this.answer.replaceChildren(...nodes);
     this.answer.after(this.caret);
+    this.overlay();
   }
 
   stretch(text, beyond) {
@@ -579,6 +594,20 @@ class View {
     this.stopNow.hidden = !this.going();
   }
 
+  // In which ways the answer is not whole; where its end is what is missing, one can go on from there.
+  sayBadges(badges) {
+    this.badges.replaceChildren(...badges.map((badge) => {
+      const box = element("span", "badge");
+      Object.assign(element("span", "words", box, badge.words), { title: badge.meaning });
+      if (badge.goes_on) this.button("goes-on", box).onclick = () => this.ask("continue");
+      return box;
+    }));
+    for (const made of this.badges.querySelectorAll(".goes-on")) {
+      made.textContent = this.labels.continue_here;
+      made.title = this.labels.continue_help;
+    }
+  }
+
   speak(ended) {
     const now = performance.now();
     if (!ended && now - (this.spokenAt ?? 0) < SPOKEN_MS) return;
@@ -595,7 +624,7 @@ class View {
     const stale = this.run !== null && !going && this.prompt.value !== this.sentPrompt;
     root.classList.toggle("stale", stale);
     this.showFollow();
-    this.prompt.readOnly = going;
+    this.prompt.readOnly = going || Boolean(this.playing);
     const again = this.run !== null && !stale;
     this.goText.textContent = going ? `■ ${this.stopping ? labels.stopping : labels.stop}` : `▶ ${again ? labels.again : labels.run}`;
     const { standing, can_move } = this.data ?? { standing: [0, 0], can_move: [false, false] };
@@ -610,33 +639,33 @@ class View {
     this.go.disabled = Boolean(going && (this.stopping || !this.run));
     this.copy.disabled = this.rows.length === 0;
     this.paintStatus(going, stale);
-    if (!this.panels.table.hidden) this.paintTable();
-    if (!this.panels.timeline.hidden) this.paintTimeline();
+    for (const made of this.badges.querySelectorAll(".goes-on")) made.hidden = this.onward.hidden;
+    this.details.changed();
   }
 
   paintStatus(going, stale) {
     const { labels, outcome, rows } = this;
     const parts = [];
     const state = outcome ? outcome.ending : !going ? "idle" : rows.length ? "streaming" : "sending";
-    parts.push(["state " + state, labels[state]]);
+    parts.push(["state " + state, labels[going && this.playing ? this.playing : state]]);
     if (state === "sending" && this.place) parts.push(["", fill(labels.place, { count: this.place })]);
     if (this.run) {
-      const count = rows.length;
+      const count = this.sentences;
       const elapsed = outcome ? outcome.elapsed_ms : performance.now() - this.began;
-      if (count) {
+      if (rows.length) {
         parts.push(["", fill(count === 1 ? labels.one_sentence : labels.sentences, { count })]);
-        parts.push(["", fill(labels.first, { seconds: seconds(rows[0][1]) })]);
+        if (count) parts.push(["", fill(labels.first, { seconds: seconds(this.first[1]) })]);
       } else if (going) parts.push(["", fill(labels.waited, { seconds: seconds(elapsed) })]);
-      this.tokenParts(parts, going, elapsed);
-      if (count) {
+      if (rows.length) this.tokenPart(parts, going);
+      this.costPart(parts);
+      if (rows.length) {
+        this.speedPart(parts, elapsed);
         const safety = outcome ? outcome.safety : this.verdict;
         let words = labels[safety];
         if (safety === "flagged" && outcome && outcome.ban_round !== null)
           words += `: ${outcome.ban_round === -1 ? labels.ban_question : fill(labels.ban_round, { round: outcome.ban_round })}`;
         parts.push([safety === "flagged" ? "flagged" : "", words]);
       }
-      if (outcome?.finish_reason === "length" && !outcome.truncated) parts.push(["", labels.length]);
-      if (outcome?.truncated) parts.push(["flagged", labels.truncated]);
       if (outcome?.attempts > 1) parts.push(["", fill(labels.attempts, { count: outcome.attempts })]);
       parts.push(["", `${this.run.title} · ${this.run.group}`]);
       if (this.offline) parts.push(["", labels.offline]);
@@ -649,18 +678,16 @@ class View {
     const wanted = JSON.stringify(parts);
     if (wanted === this.statusDrawn) return;
     this.statusDrawn = wanted;
-    this.status.replaceChildren(...parts.map(([className, text]) => element("span", className, null, text)));
+    this.status.replaceChildren(...parts.map(([className, text, title]) => Object.assign(element("span", className, null, text), { title: title ?? "" })));
   }
 
-  tokenParts(parts, going, elapsed) {
+  tokenPart(parts, going) {
     const { labels, outcome, rows } = this;
-    if (!rows.length) return;
     let tokens = outcome?.tokens ?? null;
     if (!outcome) {
       const last = rows.findLast((row) => row[4] != null);
       if (last) tokens = [last[2] ?? null, last[2] == null ? null : last[4] - last[2], last[4]];
     }
-    const time = (outcome ? rows[rows.length - 1][1] : elapsed) / 1000;
     if (!tokens) parts.push(["", going ? labels.no_tokens_yet : labels.no_tokens]);
     else {
       const [prompt, completion, total] = tokens;
@@ -668,6 +695,19 @@ class View {
       else if (prompt === null) parts.push(["", fill(labels.tokens_total, { total })]);
       else parts.push(["", fill(labels.tokens, { prompt, completion, total })]);
     }
+  }
+
+  costPart(parts) {
+    const { labels, outcome, rows, run } = this;
+    const amount = outcome ? outcome.cost : rows.findLast((row) => row[4] != null)?.[6];
+    if (run.free || (!outcome && !amount)) return;
+    const words = !amount ? labels.no_cost : outcome && !outcome.lower_bound ? amount : fill(labels.cost_at_least, { amount });
+    parts.push(["cost", words, run.price]);
+  }
+
+  speedPart(parts, elapsed) {
+    const { labels, outcome, rows } = this;
+    const time = (outcome ? rows[rows.length - 1][1] : elapsed) / 1000;
     if (time < 0.3) return; // too short to measure a speed
     if (outcome?.tokens?.[1] && !outcome.lower_bound)
       parts.push(["", fill(labels.speed, { figure: (outcome.tokens[1] / time).toFixed(1) })]);
@@ -685,95 +725,88 @@ class View {
   }
 
   async copyAnswer() {
-    const text = this.rows.map((row) => row[0]).join("");
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch {
-      const box = element("textarea", "hidden-live", this.root);
-      box.value = text;
-      box.select();
-      document.execCommand("copy");
-      box.remove();
-    }
+    await copyText(this.rows.map((row) => row[0]).join(""), this.root);
     this.copy.replaceChildren(icon("copied"));
     this.live.textContent = this.labels.copied;
     setTimeout(() => this.copy.replaceChildren(icon("copy")), 1500);
   }
 
-  // Details
+  // Over the text, which itself is not touched: where one sentence ends and the next begins, and the sentence pointed at.
 
-  open(name) {
-    for (const [one, panel] of Object.entries(this.panels)) {
-      panel.hidden = one !== name;
-      this.tabs[one].setAttribute("aria-expanded", String(one === name));
-    }
-    this.paintState();
+  point(place) {
+    if (this.pointed === place) return;
+    this.pointed = place;
+    this.overlay();
   }
 
-  paintTable() {
-    const { labels, rows, grid } = this;
-    if (!rows.length) {
-      if (!grid.firstChild) element("p", "caption", grid, labels.empty_table);
-      return;
-    }
-    if (!this.drawnRows) {
-      grid.textContent = "";
-      const table = element("table", "", grid);
-      const head = element("tr", "", element("thead", "", table));
-      for (const name of ["number", "arrived", "gap", "characters", "usage", "safety", "text"])
-        Object.assign(element("th", "", head, labels[`col_${name}`]), { scope: "col", title: labels[`col_${name}_help`] ?? "" });
-      this.tableBody = element("tbody", "", table);
-      this.tableMore = element("p", "caption", grid);
-    }
-    const show = Math.min(rows.length, TABLE_ROWS);
-    for (; this.drawnRows < show; this.drawnRows++) this.tableRow(this.drawnRows);
-    this.tableMore.textContent = rows.length > show ? fill(labels.table_more, { count: rows.length - show }) : "";
+  overlay() {
+    this.overFrame ??= requestAnimationFrame(() => {
+      this.overFrame = null;
+      this.paintOver();
+    });
   }
 
-  tableRow(place) {
-    const { labels, rows } = this;
-    const [text, ms, prompt, completion, total, verdict] = rows[place];
-    const line = element("tr", "", this.tableBody);
-    element("td", "", line, String(place + 1));
-    element("td", "", line, `${seconds(ms)} s`);
-    element("td", "", line, place ? `+${seconds(ms - rows[place - 1][1])} s` : "");
-    element("td", "", line, String([...text].length));
-    element("td", "", line, total == null && prompt == null && completion == null ? "–" : [prompt, completion, total].map((n) => n ?? "–").join(" / "));
-    element("td", "", line, labels[verdict === 1 ? "verdict_safe" : verdict === 0 ? "verdict_flagged" : "verdict_none"]);
-    const cell = element("td", "text", line);
-    for (const part of text.split(/([\n\t\r]|^ | $)/)) {
-      if (!part) continue;
-      if (part === " ") element("i", "", cell, "␣");
-      else if (drawn[part]) element("i", "", cell, drawn[part]);
-      else cell.append(part);
+  paintOver() {
+    const { ends, over, pointed } = this;
+    const seams = this.root.classList.contains("seams");
+    over.textContent = "";
+    if (!this.rows.length || (!seams && pointed == null)) return;
+    const parts = this.textParts();
+    const painted = parts.at(-1)?.end ?? 0;
+    const sheet = this.stack.getBoundingClientRect();
+    const port = this.scroll.getBoundingClientRect();
+    const put = (className, { left, top, width, height }) =>
+      Object.assign(element("i", className, over).style, { left: `${left - sheet.left}px`, top: `${top - sheet.top}px`, width: `${width}px`, height: `${height}px` });
+    if (pointed != null && ends[pointed] <= painted) {
+      const range = this.rangeOf(parts, pointed ? ends[pointed - 1] : 0, ends[pointed]);
+      const inSight = (rect) => rect.bottom >= port.top && rect.top <= port.bottom;
+      for (const rect of [...(range?.getClientRects() ?? [])].filter(inSight).slice(0, MOST_SEAMS)) put("pointed", rect);
+    }
+    if (!seams) return;
+    const seam = (place) => (ends[place] < painted ? this.seamAt(parts, ends[place]) : null);
+    let [low, high] = [0, this.rows.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const found = seam(middle);
+      if (found && found.bottom < port.top) low = middle + 1;
+      else high = middle;
+    }
+    for (let count = 0; low < this.rows.length - 1 && count < MOST_SEAMS; low++, count++) {
+      if (ends[low] === (low ? ends[low - 1] : 0)) continue;
+      const found = seam(low);
+      if (!found || found.top > port.bottom) break;
+      put("seam", found);
     }
   }
 
-  paintTimeline() {
-    const { canvas, rows, labels } = this;
-    const width = canvas.clientWidth;
-    const height = canvas.clientHeight;
-    const scale = window.devicePixelRatio || 1;
-    if (!width) return;
-    if (canvas.width !== Math.round(width * scale)) {
-      canvas.width = Math.round(width * scale);
-      canvas.height = Math.round(height * scale);
+  // The answer's pieces of text with where each begins and ends in it.
+  textParts() {
+    const walker = document.createTreeWalker(this.answer, NodeFilter.SHOW_TEXT);
+    const parts = [];
+    for (let start = 0; walker.nextNode(); ) {
+      const end = start + walker.currentNode.length;
+      if (end > start) parts.push({ node: walker.currentNode, start, end });
+      start = end;
     }
-    const pen = canvas.getContext("2d");
-    pen.setTransform(scale, 0, 0, scale, 0, 0);
-    pen.clearRect(0, 0, width, height);
-    const end = Math.max(1, this.outcome ? this.outcome.elapsed_ms : this.run ? performance.now() - this.began : 1, rows.at(-1)?.[1] ?? 0);
-    const tallest = rows.reduce((most, row) => Math.max(most, row[0].length), 1);
-    pen.fillStyle = getComputedStyle(this.root).getPropertyValue("--st-primary-color") || "#2f6f6b";
-    pen.globalAlpha = 0.8;
-    const bar = Math.max(1, Math.min(6, (width / Math.max(1, rows.length)) * 0.7));
-    for (const [text, ms] of rows) {
-      const tall = Math.max(2, (text.length / tallest) * (height - 4));
-      pen.fillRect((ms / end) * (width - bar), height - tall, bar, tall);
-    }
-    this.timeCaption.replaceChildren(
-      element("span", "", null, "0 s"), element("span", "", null, labels.timeline_caption), element("span", "", null, `${seconds(end)} s`),
-    );
+    return parts;
+  }
+
+  rangeOf(parts, start, end) {
+    const range = document.createRange();
+    const from = parts.find((part) => part.end > start);
+    const to = parts.find((part) => part.end >= end);
+    if (!from || !to || end <= start) return null;
+    range.setStart(from.node, start - from.start);
+    range.setEnd(to.node, end - to.start);
+    return range;
+  }
+
+  // At the left edge of what comes next; where that has no shape, at the right edge of what came last.
+  seamAt(parts, place) {
+    const next = this.rangeOf(parts, place, place + 1)?.getClientRects()[0];
+    if (next?.width) return { left: next.left, top: next.top, bottom: next.bottom, width: 0, height: next.height };
+    const last = [...(this.rangeOf(parts, place - 1, place)?.getClientRects() ?? [])].at(-1) ?? next;
+    return last && { left: last.right, top: last.top, bottom: last.bottom, width: 0, height: last.height };
   }
 
   leave() {
@@ -781,6 +814,8 @@ class View {
     this.unfollow();
     clearTimeout(this.draftTimer);
     clearTimeout(this.paintTimer);
+    cancelAnimationFrame(this.overFrame);
+    this.details.leave();
     document.removeEventListener("keydown", this.onKey, true);
   }
 }

@@ -1,7 +1,8 @@
-"""What a person does and sees on the bench, so that tests read as actions."""
+"""What a person does and sees on the bench and on the page of endpoints, so that tests read as actions."""
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,14 @@ class Bench:
         """Press Run."""
         expect(self.go).to_contain_text(re.compile("Run|运行"))
         self.go.click()
+        return self
+
+    def run_anew(self) -> "Bench":
+        """Press Run and wait until the sheet shows the new run, not the one before it."""
+        pager = self.sheet.locator(".standing")
+        count = int((pager.text_content() or "0").split()[-1])
+        self.run()
+        expect(pager).to_have_text(f"{count + 1} of {count + 1}")
         return self
 
     def stop(self) -> "Bench":
@@ -166,3 +175,87 @@ class Bench:
         """Save the window as it is."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=path)
+
+
+class Endpoints:
+    """The page of endpoints in one page."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url
+
+    def open(self) -> "Endpoints":
+        """Go there and wait for the cards."""
+        self.page.goto(self.url + "/endpoints")
+        return self.ready()
+
+    def follow(self) -> "Endpoints":
+        """Go there by the link, in the same session."""
+        self.page.get_by_role("link", name="Endpoints").click()
+        return self.ready()
+
+    def ready(self) -> "Endpoints":
+        """Wait until the cards are drawn and the page is quiet."""
+        expect(self.page.get_by_role("heading", name="Endpoints")).to_be_visible(timeout=SHEET_TIME)
+        expect(self.card("recorded/yi_34b")).to_be_visible()
+        self.settled()
+        return self
+
+    def settled(self) -> None:
+        """Wait until no script runs."""
+        expect(self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_attached(timeout=SHEET_TIME)
+
+    def card(self, name: str) -> Locator:
+        """The card of an endpoint, by its name or its title."""
+        return self.page.locator("[class*=st-key-card-]").filter(has=self.page.get_by_text(name, exact=True))
+
+    def press(self, name: str, button: str) -> "Endpoints":
+        """Press a button of a card."""
+        self.card(name).get_by_role("button", name=button, exact=True).click()
+        return self
+
+    def test(self, name: str) -> Locator:
+        """Test an endpoint that was not tested yet, and wait for what that showed."""
+        self.press(name, "Test")
+        shown = self.card(name).get_by_test_id("stAlert")
+        expect(shown).to_be_visible()
+        self.settled()
+        return shown
+
+    def details(self, name: str) -> Locator:
+        """Open or close the details of a card; return it."""
+        self.card(name).get_by_text("Details", exact=True).click()
+        self.settled()
+        return self.card(name)
+
+    def form(self) -> "Endpoints":
+        """Open the form for an endpoint of one's own."""
+        self.page.get_by_text("Add an endpoint for this session").click()
+        expect(self.page.get_by_role("button", name="Add this endpoint")).to_be_visible()
+        return self
+
+    def choose_wire(self, title: str) -> "Endpoints":
+        """Say what the endpoint speaks."""
+        self.page.get_by_role("radio", name=title, exact=True).click()
+        expect(self.field("Address of the service" if title == "Qianfan service" else "Model")).to_be_visible()
+        self.settled()
+        return self
+
+    def choose(self, label: str, option: str) -> "Endpoints":
+        """Choose in one of the form's lists."""
+        self.page.get_by_role("combobox", name=label).click()
+        self.page.get_by_role("option", name=option, exact=True).click()
+        self.settled()
+        return self
+
+    def field(self, label: str) -> Locator:
+        """A field of the form."""
+        return self.page.get_by_role("textbox", name=label, exact=True)
+
+    def add(self, fields: Mapping[str, str]) -> "Endpoints":
+        """Fill the form in and send it."""
+        for label, text in fields.items():
+            self.field(label).fill(text)
+        self.page.get_by_role("button", name="Add this endpoint").click()
+        self.settled()
+        return self
