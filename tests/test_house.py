@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from playground.endpoints import MODELS
+from playground.endpoint_file import read_endpoint_file
 from playground.settings import read_settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,13 +20,17 @@ PRODUCT = ("app", "components", "emulator", "local_model", "pages", "playground"
 # From the ground up. A module imports from lower floors, and on its own floor only what stands left of it. A package may stand
 # as one room; inside it modules import each other.
 FLOORS = (
-    ("message", "errors", "redaction", "completion", "parameters", "stops", "local", "price"),
-    ("wire", "signature", "credentials", "settings", "language", "loops", "advice", "stop_simulator", "presets"),
-    ("providers.provider", "providers.qianfan_codes", "providers.qianfan", "providers.openai", "endpoints", "tokens"),
-    ("client",),
+    ("message", "errors", "redaction", "completion", "parameters", "stops", "local", "price", "examples", "faults", "recording"),
+    ("reach", "wire_errors", "event_stream", "connections", "wire"),
+    (
+        "signature", "credentials", "settings", "language", "loops", "advice", "stop_simulator", "presets", "usage_dialect", "comparison",
+        "visitors", "fault_lab",
+    ),
+    ("providers.provider", "providers.qianfan_codes", "providers.qianfan", "providers.openai", "inspection", "endpoint_file", "endpoints", "tokens"),
+    ("exchange", "client", "replay"),
     ("run",),
-    ("report", "export", "paste", "service"),
-    ("routes",),
+    ("report", "export", "paste", "service", "trial", "contrast", "probe", "reference", "drift", "suite"),
+    ("routes", "__main__"),
 )
 WORDS = tuple(f"playground.{name}" for name in FLOORS[0])
 PROVIDERS = ("playground.providers",)
@@ -43,9 +47,9 @@ PARTS = {
 # The only importers of each package that is not Python's own; and of the part of Python's own that is one room's business.
 IMPORTERS = {
     "streamlit": ("app", "components", "pages"),
-    "requests": ("playground.wire",),
-    "urllib3": ("playground.wire",),
-    "sseclient": ("playground.wire",),
+    "requests": ("playground.wire", "playground.wire_errors", "playground.connections"),
+    "urllib3": ("playground.wire_errors", "playground.connections"),
+    "sseclient": ("playground.event_stream",),
     "dotenv": ("playground.settings",),
     "starlette": ("app", "emulator", "playground.routes"),
     "uvicorn": ("emulator",),
@@ -175,10 +179,11 @@ def test_every_module_says_what_it_is_for():
 
 
 def settings_read() -> set[str]:
-    """The names of our settings that stand in the product's code as whole texts, and those made from a model's name."""
+    """The names of our settings that stand in the product's code as whole texts, and those that the file of endpoints refers to."""
     texts = {node.value for tree in modules().values() for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     names = {text for text in texts if re.fullmatch(r"(?:QIANFAN|OPENAI|PLAYGROUND|LOCAL_MODEL)(?:_[A-Z0-9]+)*", text)}
-    return names - {"PLAYGROUND", "QIANFAN"} | {f"QIANFAN_ENDPOINT_{name.upper()}" for name in MODELS}
+    rows = read_endpoint_file(ROOT / "endpoints.toml", {}).rows
+    return names - {"PLAYGROUND", "QIANFAN"} | {name for row in rows for name in row.settings}
 
 
 def example() -> list[re.Match[str]]:

@@ -70,7 +70,7 @@ def test_a_page_is_drawn_in_each_language(name: str, locale: str):
 @pytest.mark.usefixtures("service")
 def test_nothing_is_sent_unless_switched_on_and_a_start_value_is_no_default():
     page = open_page("pages/bench.py")
-    assert [one.value for one in page.toggle] == [False, False, False, False, True]
+    assert [one.value for one in page.toggle] == [False, False, False, False, True, False]
     assert [one.disabled for one in page.slider] == [True] * 4
     toggle(page, "temperature")
     assert (box(page, "temperature").value, slider(page, "temperature").value) == ("0.70", 0.7)
