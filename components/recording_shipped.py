@@ -16,7 +16,7 @@ def shipped_recording(name: str) -> Recording:
     example = EXAMPLES[name]
     times = offsets([event["created"] for event in example.stream])
     events = tuple(
-        WireEvent(at, f"data: {json.dumps(fields, ensure_ascii=False)}\n\n") for at, fields in zip(times, example.stream, strict=True)
+        WireEvent(at, f"data: {json.dumps(fields, ensure_ascii=False)}\n\n".encode()) for at, fields in zip(times, example.stream, strict=True)
     )
     url = qianfan.PROVIDER.completion_url(qianfan.BASE_URL, name)
     body = json.dumps({"prompt": example.prompt, **example.parameters, "stream": True})

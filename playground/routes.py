@@ -140,7 +140,7 @@ async def _follow(run: Run, offset: int, language: str) -> AsyncIterator[bytes]:
                     parts.append(b"id: %d\ndata: %s\n\n" % (offset, _compact(row(sentence, run.endpoint.price))))
                 yield b"".join(parts)
             elif ending is not None:
-                yield b"event: end\ndata: %s\n\n" % _compact(outcome(run, translator(language)))
+                yield b"event: end\ndata: %s\n\n" % _compact(await run_in_threadpool(outcome, run, translator(language)))
                 return
             else:
                 try:

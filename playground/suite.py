@@ -356,7 +356,7 @@ def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def _table(names: Any, rows: list[list[str]]) -> list[str]:
+def _table(names: Iterable[str], rows: list[list[str]]) -> list[str]:
     head = list(names)
     return [f"| {' | '.join(map(_cell, row))} |" for row in (head, ["---"] * len(head), *rows)]
 

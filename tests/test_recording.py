@@ -160,7 +160,8 @@ def test_damage_is_told_with_its_line(lines, words):
 
 def test_fields_that_are_not_known_are_passed_over_and_their_order_is_free():
     opening = {**json.loads(OPENING), "new": [1]}
-    lines = [dict(reversed(opening.items())), {"at": 0.2, "response": {"headers": {}, "status": 200, "x": {}}}, {"x": 1, "event": LAST.decode(), "at": 3}]
+    response = {"at": 0.2, "response": {"headers": {}, "status": 200, "x": {}}}
+    lines = [dict(reversed(opening.items())), response, {"x": 1, "event": LAST.decode(), "at": 3}]
     found = read_one(b"\xef\xbb\xbf" + "\r\n".join(map(json.dumps, lines)).encode())
     assert (found.status, found.events, found.endpoint["title"]) == (200, (WireEvent(3.0, LAST),), "Yi-34B")
 
@@ -223,7 +224,8 @@ def test_no_text_of_a_recording_holds_a_secret():
 
 @given(st.lists(st.sampled_from(["Bearer ", "access_token=", '"api_key":"', "x", '"', "\\", "\n", KEY.reveal(), "{", "}", "24.", ": "]), max_size=12))
 def test_whatever_is_masked_stays_as_it_is_the_second_time(parts):
-    made = replace(PLAIN, events=(WireEvent(0, "".join(parts).encode()), WireEvent(0, b"data: " + json.dumps({"result": "".join(parts)}).encode())))
+    text = "".join(parts)
+    made = replace(PLAIN, events=(WireEvent(0, text.encode()), WireEvent(0, b"data: " + json.dumps({"result": text}).encode())))
     content = written(made)
     assert KEY.reveal() not in content.decode()
     assert written(read_one(content)) == content
@@ -234,6 +236,7 @@ def test_whatever_is_masked_stays_as_it_is_the_second_time(parts):
 
 HEADERS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Request-Id: r-1\r\n\r\n"
 JSON_HEADERS = b"HTTP/2 429 \r\ncontent-type: application/json\r\n\r\n"
+RETURNS = [piece.replace(b"\n", b"\r\n") for piece in (QIANFAN, LAST)]
 BODY = b'{\n  "id": "as-1",\n  "result": "all"\n}\n'
 
 
@@ -246,7 +249,7 @@ BODY = b'{\n  "id": "as-1",\n  "result": "all"\n}\n'
         (HEADERS + QIANFAN, "qianfan", 200, [QIANFAN]),
         (b"HTTP/1.1 100 Continue\r\n\r\n" + HEADERS + OPENAI, "openai", 200, [OPENAI]),
         (HEADERS, "qianfan", 200, []),
-        (QIANFAN.replace(b"\n", b"\r\n") + LAST.replace(b"\n", b"\r\n"), "qianfan", 200, [QIANFAN.replace(b"\n", b"\r\n"), LAST.replace(b"\n", b"\r\n")]),
+        (RETURNS[0] + RETURNS[1], "qianfan", 200, RETURNS),
         (QIANFAN.strip() + b"\n" + LAST.strip(), "qianfan", 200, [QIANFAN, LAST]),
         (b"\n    " + QIANFAN.strip() + b"\n\n    " + LAST.strip() + b"\n", "qianfan", 200, [b"\n" + QIANFAN, LAST.strip() + b"\n"]),
         (b": ping\n\n" + QIANFAN + b"data: {cut", "qianfan", 200, [b": ping\n\n", QIANFAN, b"data: {cut"]),
@@ -283,7 +286,9 @@ def test_a_whole_answer_that_curl_saved_is_read(content, provider, status, body)
     assert found.body.content == body
 
 
-@pytest.mark.parametrize("content", [b"hello", b"<html></html>", b"[1, 2]", b'{"a": 1}', b"data: x\n\n", b"\x00\xff" * 50, b'{"choices": [', b"7"], ids=repr)
+@pytest.mark.parametrize(
+    "content", [b"hello", b"<html></html>", b"[1, 2]", b'{"a": 1}', b"data: x\n\n", b"\x00\xff" * 50, b'{"choices": [', b"7"], ids=repr
+)
 def test_what_is_no_answer_is_refused(content):
     assert "neither a recording nor an answer" in refusal(content)
 
@@ -291,8 +296,8 @@ def test_what_is_no_answer_is_refused(content):
 # --- anything at all ---
 
 LINES = st.sampled_from([
-    OPENING, RESPONSE, b'{"event": "data: {}\\n\\n", "at": 1}\n', b'{"body": "{}"}\n', b'{"end": "cut", "at": 2}\n', HEADERS, JSON_HEADERS, QIANFAN, OPENAI,
-    LAST, BODY, b"\n", b"\r\n", b"data:", b'{"error_code":1}\n', b": ping\n", b"\xff", b"\xef\xbb\xbf", b'"\\ud800"', b"[[[[",
+    OPENING, RESPONSE, b'{"event": "data: {}\\n\\n", "at": 1}\n', b'{"body": "{}"}\n', b'{"end": "cut", "at": 2}\n', HEADERS, JSON_HEADERS,
+    QIANFAN, OPENAI, LAST, BODY, b"\n", b"\r\n", b"data:", b'{"error_code":1}\n', b": ping\n", b"\xff", b"\xef\xbb\xbf", b'"\\ud800"', b"[[[[",
 ])
 
 
@@ -307,9 +312,11 @@ def test_any_bytes_are_read_or_refused_in_words(content):
     assert written(*read_recordings(again)) == again
 
 
-STREAMS = st.lists(st.sampled_from([
-    QIANFAN, OPENAI, b"data: x", b"data:", b": c", b"event: ping", b"\n", b"\r", b"\r\n", b"\n\n", b'{"error_code":1}', b"{", b"\xef\xbb\xbf", b"\xe5\x8c", b"",
-]), max_size=20).map(b"".join)
+PARTS = [
+    QIANFAN, OPENAI, b"data: x", b"data:", b": c", b"event: ping", b"\n", b"\r", b"\r\n", b"\n\n", b'{"error_code":1}', b"{", b"\xef\xbb\xbf",
+    b"\xe5\x8c", b"",
+]
+STREAMS = st.lists(st.sampled_from(PARTS), max_size=20).map(b"".join)
 
 
 @given(STREAMS, st.lists(st.integers(0, 400), max_size=8))

@@ -28,6 +28,8 @@ class Bench:
         self.state = page.locator(".run-view .status .state")
         self.note = page.locator(".run-view .note.outcome")
         self.refusal = page.locator(".run-view .note.refusal")
+        self.badges = page.locator(".run-view .badge .words")
+        self.rows = page.locator(".run-view .panel:not([hidden]) .line:not([hidden])")
 
     def open(self, path: str = "/") -> "Bench":
         """Go there and wait for the sheet."""
@@ -98,6 +100,11 @@ class Bench:
         """Wait for a refusal under the sheet, with Run ready again."""
         expect(self.refusal).to_contain_text(words)
         expect(self.go).to_contain_text("Run")
+        return self
+
+    def details(self, name: str) -> "Bench":
+        """Open or close a tab of the details."""
+        self.page.get_by_role("button", name=name, exact=True).click()
         return self
 
     def answer_text(self) -> str:

@@ -497,7 +497,7 @@ def test_no_secret_leaves_by_any_way_out(start: Callable[..., Visitor], worst_se
 
     visitor.run("bearer", *FAULTS)
     bench.open()
-    for name in ("known-shape", "dotenv", "secrets", "pair", "iam", "token", "tls", "nobody"):
+    for name in ("pair", "iam", "token", "tls"):
         visitor.run(name, "in the middle")
 
     visitor.read_code("bearer", OPENAI_CODE)
@@ -506,7 +506,7 @@ def test_no_secret_leaves_by_any_way_out(start: Callable[..., Visitor], worst_se
     visitor.paste(f"Bearer {PASTED['header']}", "No request was found in the paste.")
     visitor.keep_preset()
 
-    visitor.try_endpoints("bearer", "pair", "iam", "token")
+    visitor.try_endpoints("bearer", "known-shape", "dotenv", "secrets", "pair", "iam", "token", "nobody")
     visitor.probe("pair")
 
     visitor.endpoints.form()

@@ -94,11 +94,10 @@ def test_a_run_shows_its_cost_and_the_session_their_sum(paid):
 def test_the_details_number_the_sentences_and_tell_the_rate_limits(paid):
     bench: Bench = paid(WHOLE)
     bench.run().wait_ended()
-    bench.page.get_by_role("button", name="Sentences and usage").click()
-    rows = bench.sheet.locator("tbody tr")
-    expect(rows).to_have_count(4)
-    assert [row.locator("td").first.inner_text() for row in rows.all()] == ["1", "2", "", ""]
-    assert "1000 / 500 / 1500" in rows.last.inner_text()
+    bench.details("Sentences and usage")
+    expect(bench.rows).to_have_count(4)
+    assert [row.locator("span").first.inner_text() for row in bench.rows.all()] == ["1", "2", "", ""]
+    assert "1000 / 500 / 1500" in bench.rows.last.inner_text()
     expect(bench.sheet.locator(".limits span")).to_have_text(["Rate limits:", "x-ratelimit-limit-requests 60", "x-ratelimit-remaining-requests 59"])
 
 

@@ -107,5 +107,5 @@ def test_a_phone_shows_one_column_and_run_is_in_reach(visit):
     assert box and box["x"] >= 0 and box["x"] + box["width"] <= 390 and box["y"] + box["height"] <= 844
     bench.choose("Cerebras-GPT-6.7B").run().wait_ended()
     assert main.evaluate("element => element.scrollWidth - element.clientWidth") <= 0
-    bench.page.get_by_role("button", name="Sentences and usage").click()
+    bench.details("Sentences and usage")
     assert main.evaluate("element => element.scrollWidth - element.clientWidth") <= 0

@@ -46,13 +46,12 @@ def test_without_streaming_the_answer_comes_in_one_piece(bench: Bench):
 
 def test_the_table_lists_each_sentence_with_what_was_stated(bench: Bench):
     bench.choose("Cerebras-GPT-6.7B").run().wait_ended()
-    bench.page.get_by_role("button", name="Sentences and usage").click()
-    rows = bench.sheet.locator("tbody tr")
-    expect(rows).to_have_count(2)
-    assert "5 / 67 / 72" in rows.nth(0).inner_text() and "5 / 24 / 96" in rows.nth(1).inner_text()
-    bench.page.get_by_role("button", name="Timeline").click()
-    expect(bench.sheet.locator("canvas")).to_be_visible()
-    expect(rows.first).to_be_hidden()
+    bench.details("Sentences and usage")
+    expect(bench.rows).to_have_count(2)
+    assert "5 / 67 / 72" in bench.rows.nth(0).inner_text() and "5 / 24 / 96" in bench.rows.nth(1).inner_text()
+    bench.details("Timeline")
+    expect(bench.sheet.locator(".picture")).to_be_visible()
+    expect(bench.rows).to_have_count(0)
 
 
 def test_a_second_run_replaces_the_answer_and_a_changed_prompt_is_said(bench: Bench):
