@@ -19,7 +19,8 @@ _MARKS = {
 def probe_view(endpoint: Endpoint) -> None:
     """Draw what would be asked, or what is being seen."""
     probe: Probe | None = st.session_state.get(state.PROBES, {}).get(endpoint.name)
-    st.markdown(f"**{_('Which parameters act?')}**")
+    heading = _("Which parameters act?")
+    st.markdown(f"**{heading}**")
     if probe is not None and not probe.progress.ended:
         st.fragment(_going, run_every=LOOK)(endpoint, probe)
         return

@@ -35,7 +35,8 @@ def recording_sources() -> None:
     with st.container(horizontal=True, gap="xsmall", key="shipped"):
         for name in EXAMPLES:
             st.button(MODELS[name], key=f"shipped-{name}", icon=":material/album:", on_click=_take_shipped, args=(name,))
-    st.markdown(f"**{_('This session’s runs')}**")
+    heading = _("This session’s runs")
+    st.markdown(f"**{heading}**")
     _own_runs(generations.runs()[::-1])
 
 

@@ -311,7 +311,8 @@ class Report:
         made = message("Made {moment}. Fresh answers to each request: {repeats}. Threshold: {threshold}.", moment=_moment(self.made),
                        repeats=self.repeats, threshold=f"{self.threshold:g}")
         names = (message("case"), message("request"), message("endpoint"), message("verdict"))
-        lines = [f"# {say(message('Regression replay'))}", "", say(self.words), "", say(made), ""]
+        title = say(message("Regression replay"))
+        lines = [f"# {title}", "", say(self.words), "", say(made), ""]
         lines += _table(map(say, names), [
             [str(one.question.case.number), one.question.case.title, _route(one.question), say(one.words)] for one in self.cases
         ])
