@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import islice
 from typing import Any
 
 import streamlit as st
@@ -17,6 +18,7 @@ from playground.recording import Recording
 from playground.replay import replay_endpoint, replay_request
 
 _LONGEST = 60
+_MOST = 30
 # What a request says beside its parameters.
 _NO_PARAMETERS = ("prompt", "model", "stream_options")
 
@@ -79,7 +81,8 @@ def recording_facts(recording: Recording, file: str) -> None:
     if recording.sent is None:
         st.caption(_("What was asked is not in it."))
     elif values:
-        st.caption(" ".join(f"{plain(name)} = {plain(first_words(json.dumps(value, ensure_ascii=False)))}" for name, value in values.items()))
+        sent = [f"{first_words(name)} = {first_words(json.dumps(value, ensure_ascii=False))}" for name, value in islice(values.items(), _MOST)]
+        st.caption(plain(" · ".join(sent)))
 
 
 def bench_opening(recording: Recording) -> None:
@@ -88,12 +91,12 @@ def bench_opening(recording: Recording) -> None:
     values, dropped = _fitted(recording, endpoint)
     if st.button(_("Open on the bench"), key="open-recording", icon=":material/edit_note:"):
         if dropped:
-            st.session_state[state.DROPPED] = dropped
+            st.session_state[state.DROPPED] = dropped[:_MOST]
         open_bench(endpoint, prompt=replay_request(recording, replay_endpoint(recording)).prompt, values=values)
     words = [] if configured else [_("Its own endpoint is not ready here.")]
     words.append(_("It opens on {endpoint}.").format(endpoint=f"{endpoint.title} · {_(endpoint.group)}"))
     if dropped:
-        words.append(_("Left out there: {names}.").format(names=", ".join(dropped)))
+        words.append(_("Left out there: {names}.").format(names=", ".join(map(first_words, dropped[:_MOST]))))
     st.caption(plain(" ".join(words)))
 
 

@@ -70,7 +70,7 @@ def _own_run(run: Run) -> None:
         started = local_time(datetime.fromtimestamp(run.started, UTC)).split()[1]
         words = first_words("".join(sentence.text for sentence in run.sentences[:_GLANCE])) or _("no text")
         st.markdown(
-            f":small[**{plain(run.endpoint.title)}** · {started} · {plain(endings()[run.ending])}  \n{plain(words)}]", width="stretch",
+            f":small[**{plain(run.endpoint.title)}** · {started}  \n{plain(endings()[run.ending])} · {plain(words)}]", width="stretch",
         )
         st.button(
             "", key=f"replay-{run.id}", icon=":material/play_arrow:", help=_("Replay"), on_click=_take_run, args=(run,), disabled=run.ending is None,

@@ -79,6 +79,7 @@ class Client:
         Raises `EndpointError` when it does not end well, `Cancelled` when `cancel` was used; what was yielded stands.
         """
         content = self.check(endpoint, request)
+        exchange.mask = masking(secrets_of(endpoint.credentials))
         exchange.send("POST", endpoint.url, {}, content)
         refused: Secret | None = None
         renewed, begun = False, False

@@ -18,6 +18,12 @@ def _same(text: str) -> str:
     return text
 
 
+def _masked(raw: bytes, mask: Callable[[str], str]) -> bytes:
+    """Take the run's own secrets out. They are looked for in a text that takes no more room than the bytes: keys are ASCII."""
+    plain = raw.decode("latin-1")
+    return raw if mask(plain) == plain else raw_bytes(mask(raw_text(raw)))
+
+
 @dataclass
 class Exchange:
     """What a request met on its way, filled while it runs: attempts made, HTTP status, event stream or one body, request id, rate limits.
@@ -58,17 +64,20 @@ class Exchange:
 
     def keep(self, raw: bytes) -> None:
         """Keep an event as it came, now; after the first that finds no room only the number of them, so that what is kept has no gap."""
+        mask = self.mask  # before `closed` is looked at: whoever closes takes the mask away last
         if not self.closed and self._fits(raw):
-            self.events.append(WireEvent(self._now(), self._masked(raw)))
+            self.events.append(WireEvent(self._now(), _masked(raw, mask)))
 
     def keep_body(self, content: bytes) -> None:
         """Keep a body that came whole, now."""
+        mask = self.mask
         if not self.closed and self._fits(content):
-            self.body = WireEvent(self._now(), self._masked(content))
+            self.body = WireEvent(self._now(), _masked(content, mask))
 
     def close(self) -> None:
         """Keep nothing more, and no secret."""
-        self.closed, self.mask = True, _same
+        self.closed = True
+        self.mask = _same
 
     def give_up(self) -> None:
         """Forget what came: this process has no room for it any more."""
@@ -83,13 +92,8 @@ class Exchange:
         self.size = size
         return True
 
-    def _masked(self, raw: bytes) -> bytes:
-        """Take the run's own secrets out. They are looked for in a text that takes no more room than the bytes: keys are ASCII."""
-        plain = raw.decode("latin-1")
-        return raw if self.mask(plain) == plain else raw_bytes(self.mask(raw_text(raw)))
-
     def _headers(self, headers: Mapping[str, str]) -> dict[str, str]:
-        read = {name[:_LONGEST_HEADER]: self.mask(str(headers[name])[: 2 * _LONGEST_HEADER]) for name in list(headers)[:_MOST_HEADERS]}
+        read = {self.mask(name)[:_LONGEST_HEADER]: self.mask(str(headers[name])[: 2 * _LONGEST_HEADER]) for name in list(headers)[:_MOST_HEADERS]}
         return {name: value[:_LONGEST_HEADER] for name, value in masked_headers(read).items()}
 
     def _now(self) -> float:

@@ -109,7 +109,7 @@ def raw_bytes(text: str) -> bytes:
 
 def masked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return headers without what proves anything to anybody."""
-    masked = {name: redact(value) for name, value in headers.items()}
+    masked = {redact(name): redact(value) for name, value in headers.items()}
     return {name: MASK if name.lower() in _SECRET_HEADERS and MASK not in value else value for name, value in masked.items()}
 
 

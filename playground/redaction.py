@@ -83,9 +83,20 @@ class Secret:
         raise TypeError("a Secret is never written down")
 
 
+# How texts put another text into themselves.
+_ESCAPES: tuple[Callable[[str], str], ...] = (
+    lambda text: quote(text, errors="surrogatepass"), lambda text: quote(text, safe="", errors="surrogatepass"),
+    lambda text: quote_plus(text, errors="surrogatepass"), lambda text: json.dumps(text)[1:-1],
+    html.escape, lambda text: html.escape(text, quote=False),
+)
+
+
 def _forms(value: str) -> set[str]:
+    """As it is, and escaped once or twice, as in the JSON that a page of HTML repeats; and in base64 with anything around it."""
+    forms = {value}
+    for _ in range(2):
+        forms |= {escape(form) for form in forms for escape in _ESCAPES}
     raw = value.encode("utf-8", "surrogatepass")
-    forms = {value, quote(raw), quote(raw, safe=""), quote_plus(raw), json.dumps(value)[1:-1], html.escape(value), html.escape(value, quote=False)}
     for before in range(3):  # bytes of something else in its first group of three, as in "user:key"; what they share is left off
         coded = b64encode(bytes(before) + raw).decode()[(8 * before + 5) // 6 : 8 * (before + len(raw)) // 6]
         forms |= {coded, coded.translate(_URL_SAFE)}
@@ -161,8 +172,7 @@ def masking(secrets: Iterable[Secret]) -> Callable[[str], str]:
     It sees one sentence at a time: a secret that an endpoint cuts in two, over two sentences, passes.
     """
     forms = _by_beginning(secret for secret in secrets if len(secret.reveal()) >= _LEAST_IN_MODEL_TEXT)
-    each = [form for some in forms.values() for form in some]
-    return lambda text: _masked(text, forms) if any(form in text for form in each) else text
+    return lambda text: _masked(text, forms)
 
 
 def _redact_record(record: logging.LogRecord) -> None:

@@ -165,6 +165,7 @@ class Run:
             self._cancel.cancel()
             self._end(Ending.FAILED, error=EndpointError(message("The playground itself failed."), message("Please report this.")))
             self.endpoint = replace(self.endpoint, credentials=None)
+            self.exchange.close()
             if self.error is not None:
                 self.error.__traceback__ = self.error.__cause__ = self.error.__context__ = None
 

@@ -84,8 +84,9 @@ def fetch_token(base_url: str, keys: ApplicationKeys, cancel: Cancel | None = No
     except (ValueError, RecursionError):
         fields = None
     if isinstance(fields, dict):
-        if isinstance(fields.get("access_token"), str) and 0 < len(fields["access_token"]) <= _LONGEST_TOKEN:
-            return Secret(fields["access_token"]), _lifetime(fields.get("expires_in"))
+        token = fields.get("access_token")
+        if isinstance(token, str) and 0 < len(token) <= _LONGEST_TOKEN and token.isascii():
+            return Secret(token), _lifetime(fields.get("expires_in"))
         if "error" in fields:
             raise _refusal(str(fields["error"]), str(fields.get("error_description", "")))
     raise ServiceError(

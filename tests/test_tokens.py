@@ -145,6 +145,7 @@ NO_TOKENS = {
     "an empty token": json_reply({"access_token": ""}),
     "a token beyond all measure": json_reply({"access_token": "x" * 5000}),
     "a token that is no text": json_reply({"access_token": 5}),
+    "a token of half characters": reply(b'{"access_token": "\\ud800\\ud800"}', content_type="application/json"),
     "not UTF-8": reply(b'{"access_token": "\xff"}', content_type="application/json"),
     "endless nesting": reply(b"[" * 100_000, content_type="application/json"),
     "a redirect": reply(b"", status="302 Found", headers=("Location: /elsewhere",)),

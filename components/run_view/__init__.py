@@ -8,6 +8,7 @@ answer), after which the page hands it the rows as `data`; `stop` is told only w
 beneath the answer, `wire_view`, are part of it.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +29,17 @@ from playground.stops import draw
 
 _HERE = Path(__file__).parent
 
-_mount = st.components.v2.component(
-    "run_view",
-    html="<div class='run-view'>\n</div>",
-    css=(_HERE / "run_view.css").read_text(encoding="utf-8") + wire_view.STYLE,
-    js=(_HERE / "run_view.js").read_text(encoding="utf-8") + wire_view.SCRIPT,
+
+def _read(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+# A message that stays the same goes to a browser once, so the code has one of its own: what changes at every rerun goes without it.
+_code = st.components.v2.component(
+    "run_view_code",
+    js=f"const STYLE = {json.dumps(_read('run_view.css') + wire_view.STYLE)};\n{_read('run_view.js')}\n{wire_view.SCRIPT}",
 )
+_mount = st.components.v2.component("run_view", html="<div class='run-view'>\n</div>", js=_read("loader.js"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,11 +94,13 @@ def run_view(
         "outcome": outcome(run, translator(language())) if run is not None and with_rows and run.ending else None,
         "wire": wire_view.wire_lines(run, st.session_state.get(key, {}).get("wire")),
     }
-    return _mount(
-        key=key, data=data, on_run_change=actions.run, on_draft_change=actions.draft, on_ended_change=actions.ended,
-        on_unreachable_change=actions.unreachable, on_stop_change=actions.stop, on_move_change=actions.move, on_presets_change=actions.presets,
-        on_wire_change=lambda: None,
-    )
+    with st.container(gap=None):
+        _code(key=f"{key}-code", height=0)
+        return _mount(
+            key=key, data=data, on_run_change=actions.run, on_draft_change=actions.draft, on_ended_change=actions.ended,
+            on_unreachable_change=actions.unreachable, on_stop_change=actions.stop, on_move_change=actions.move,
+            on_presets_change=actions.presets, on_wire_change=lambda: None,
+        )
 
 
 def _marks(text: str, cuts: Sequence[Cut]) -> list[list[Any]]:

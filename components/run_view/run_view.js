@@ -1,4 +1,5 @@
-// The sheet: one View an element. Streamlit calls the exported function at every change of data; it must change nothing twice.
+// The sheet: one View an element. The loader calls `draw` at every change of data; it must change nothing twice. `STYLE`, its look, is
+// put before this by __init__.py.
 
 const PAINT_MS = 50;
 const PART = 3000; // characters after which laid-out text is left alone while more arrives
@@ -12,12 +13,26 @@ const PRESETS = "playground-presets";
 const LOOKS = "playground-looks";
 const LOOKS_OF = ["seams", "mono", "wrap"];
 const views = new WeakMap();
+const style = new CSSStyleSheet();
+style.replaceSync(STYLE);
 
-export default function (component) {
+export default function () {
+  const code = (window.playgroundSheet ??= (() => {
+    let give;
+    return { come: new Promise((found) => (give = found)), give };
+  })());
+  code.give(draw);
+}
+
+function draw(component) {
   const { parentElement } = component;
   const root = parentElement.querySelector(".run-view");
   let view = views.get(root);
-  if (!view) views.set(root, (view = new View(root)));
+  if (!view) {
+    const home = root.getRootNode();
+    home.adoptedStyleSheets = [...home.adoptedStyleSheets, style];
+    views.set(root, (view = new View(root)));
+  }
   view.update(component);
   return () => {
     view.leave();
@@ -240,7 +255,7 @@ class View {
     if (data.rows) this.take(data.rows, data.outcome);
     this.estimate.textContent = data.estimate;
     this.mark(data.marks);
-    this.details.parts.wire.wire?.take(data.wire);
+    this.details.take(data.wire);
     this.keepPresets(data.presets);
     this.paintState();
   }
@@ -733,9 +748,10 @@ class View {
 
   // Over the text, which itself is not touched: where one sentence ends and the next begins, and the sentence pointed at.
 
-  point(place) {
-    if (this.pointed === place) return;
+  point(place, bring = false) {
+    if (this.pointed === place && !bring) return;
     this.pointed = place;
+    this.bring = bring;
     this.overlay();
   }
 
@@ -758,9 +774,11 @@ class View {
     const put = (className, { left, top, width, height }) =>
       Object.assign(element("i", className, over).style, { left: `${left - sheet.left}px`, top: `${top - sheet.top}px`, width: `${width}px`, height: `${height}px` });
     if (pointed != null && ends[pointed] <= painted) {
-      const range = this.rangeOf(parts, pointed ? ends[pointed - 1] : 0, ends[pointed]);
+      const rects = [...(this.rangeOf(parts, pointed ? ends[pointed - 1] : 0, ends[pointed])?.getClientRects() ?? [])];
       const inSight = (rect) => rect.bottom >= port.top && rect.top <= port.bottom;
-      for (const rect of [...(range?.getClientRects() ?? [])].filter(inSight).slice(0, MOST_SEAMS)) put("pointed", rect);
+      if (this.bring && rects.length && !rects.some(inSight)) this.scroll.scrollTop += rects[0].top - (port.top + port.bottom) / 2;
+      this.bring = false; // scrolling paints anew
+      for (const rect of rects.filter(inSight).slice(0, MOST_SEAMS)) put("pointed", rect);
     }
     if (!seams) return;
     const seam = (place) => (ends[place] < painted ? this.seamAt(parts, ends[place]) : null);

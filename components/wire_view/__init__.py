@@ -23,11 +23,14 @@ def wire_lines(run: Run | None, asked: Any) -> dict[str, Any] | None:
     """Return the lines of a run's recording that the script asked for: from an event on, or from the very beginning (-1)."""
     if run is None or not isinstance(asked, dict) or asked.get("run") != run.id:
         return None
-    start, ended, recording = int(asked["from"]), run.ending is not None, run.recording
+    start, recording = int(asked["from"]), run.recording
     lines = write_recording(recording) if start < 0 else event_lines(recording, start)
     part = list(islice(lines, _MOST_LINES))
     more = next(lines, None) is not None
-    return {"run": run.id, "from": start, "at": asked["at"], "lines": part, "more": more, "whole": ended and not more}
+    whole = recording.ended is not None and not more
+    if whole and start >= 0:
+        part.append(list(write_recording(recording))[-1])
+    return {"from": start, "at": asked["at"], "lines": part, "more": more, "whole": whole}
 
 
 def wire_labels() -> dict[str, str]:

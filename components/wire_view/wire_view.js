@@ -104,6 +104,10 @@ class Details {
     this.draw();
   }
 
+  take(data) {
+    this.parts.wire.wire?.take(data);
+  }
+
   changed() {
     if (this.opened) this.timer ??= setTimeout(() => this.draw(), DRAW_MS);
   }
@@ -579,7 +583,7 @@ class Sentences {
 
   choose(place) {
     this.show(place);
-    this.view.point(place);
+    this.view.point(place, true);
   }
 
   show(place) {
@@ -687,16 +691,16 @@ class Wire {
 
   // What the page handed over in answer to the last question.
   take(data) {
-    if (!data || data.at === this.taken || data.run !== this.run.id) return;
+    if (!data || data.at !== this.asked || data.at === this.taken) return;
     this.taken = data.at;
     this.reading = false;
-    if (data.from !== (this.response ? this.events.length : -1)) return;
     if (data.from < 0) this.forget();
     this.lines.push(...data.lines);
     for (const line of data.lines) this.line(line);
     this.whole = data.whole;
     this.heard();
-    if (data.more || (this.whole && data.lines.length)) this.askPage(); // at last for nothing, so that the page need not hand them over again
+    if (data.more) this.askPage();
+    else if (this.whole) this.view.component.setStateValue("wire", null); // or the page would hand them over at every rerun
   }
 
   forget() {
@@ -858,7 +862,7 @@ class WireList {
     setTimeout(() => (button.textContent = this.labels[words]), 1500);
   }
 
-  // Where the route cannot be reached, the lines that are here make the file.
+  // Where the route cannot be reached, the lines that the page hands over make the file.
   saveByData(event) {
     if (!this.wire?.byData) return;
     event.preventDefault();

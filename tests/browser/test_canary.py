@@ -180,6 +180,12 @@ def _middle(peer: Peer, said: str, key: str) -> None:
     peer.send(_event(f"It began. {said}", key) + b"data: " + _stated(said, key) + b"\n\n")
 
 
+def _silent(peer: Peer, said: str, key: str) -> None:
+    _head(peer, "200 OK", "text/event-stream", *_telling(key))
+    peer.send(_event(f"It began. {said}", key))
+    peer.wait_until_left()
+
+
 def _redirect(peer: Peer, said: str, key: str) -> None:
     _head(peer, "302 Found", "text/plain", f"Location: http://user:{quote(key, safe='')}@127.0.0.1/?access_token={quote(key, safe='')}")
     peer.send(said.encode())
@@ -195,6 +201,7 @@ def _reset(peer: Peer, said: str, key: str) -> None:
 
 FAULTS: Mapping[str, Play] = {
     "as text": _text,
+    "then silent": _silent,
     "as text in one piece": _whole,
     "in the middle": _middle,
     "400": _error("400 Bad Request"),
@@ -268,7 +275,7 @@ class Search:
         for response in responses:
             self.find("headers", json.dumps([response.url, response.headers]), step)
             ours = response.url.startswith(self.site.url) and not response.url.startswith(f"{self.site.url}/static/")
-            if ours and response.status == 200 and not response.url.partition("?")[0].endswith("/events"):
+            if ours and response.status == 200 and "/runs/" not in response.url:
                 self.find("bodies", self._body(response), step)
 
     def _body(self, response: Response) -> bytes:
@@ -278,11 +285,11 @@ class Search:
             return requests.get(response.url, timeout=20).content
 
     def look_at_run(self, page: Page, step: str) -> None:
-        """Look through a run, as its page and its route show it."""
+        """Look through a run, as its page and its routes show it."""
         self.look(page, step)
         run = page.url.partition("run=")[2].partition("&")[0]
-        for language in ("en", "zh_CN"):
-            self.find("events", requests.get(f"{self.site.url}/runs/{run}/events?lang={language}", timeout=20).content, step)
+        for place, query in (("events", "lang=en"), ("events", "lang=zh_CN"), ("recording", ""), ("recording", "from=0")):
+            self.find(place, requests.get(f"{self.site.url}/runs/{run}/{place}?{query}", timeout=20).content, step)
 
     def look_around(self, *folders: Path) -> None:
         """Look through the log, the emulator's log, and what was written below these folders."""
@@ -364,7 +371,10 @@ class Visitor:
         self.bench.choose(name, group)
         for fault in faults:
             self.bench.type_prompt(fault)
-            self.bench.run_anew().wait_ended()
+            self.bench.run_anew()
+            if fault == "then silent":
+                self.bench.wait_streaming("It began.").stop()
+            self.bench.wait_ended()
             self.search.look_at_run(self.page, f"{name}, {fault}")
 
     def view(self, title: str) -> None:
@@ -416,6 +426,25 @@ class Visitor:
         self.search.find("downloads", download.value.path().read_bytes(), "presets")
         self.page.keyboard.press("Escape")
         self.search.look(self.page, "preset")
+
+    def look_at_wire(self) -> None:
+        """Look at the wire below the answer, all of it."""
+        self.bench.details("Wire")
+        for name in ("request", "response"):
+            self.bench.sheet.locator(f".fold.{name} summary").click()
+        self.bench.rows.first.click()
+        self.search.look(self.page, "the wire")
+
+    def save_recordings(self) -> None:
+        """Save the runs of this session as a file, and replay the last."""
+        self.page.get_by_test_id("stSidebarNav").get_by_role("link", name="Recordings").click()
+        with self.page.expect_download() as download:
+            self.page.get_by_role("button", name="Save all as one file").click()
+        self.search.find("downloads", download.value.path().read_bytes(), "recordings")
+        self.page.locator("[class*=st-key-replay-] button").first.click()
+        expect(self.page.get_by_text("made ")).to_be_visible()
+        self.bench.settled()
+        self.search.look(self.page, "replay")
 
     def go(self, address: str) -> None:
         """Go somewhere by an address."""
@@ -499,6 +528,8 @@ def test_no_secret_leaves_by_any_way_out(start: Callable[..., Visitor], worst_se
     bench.open()
     for name in ("pair", "iam", "token", "tls"):
         visitor.run(name, "in the middle")
+    visitor.run("iam", "as text")
+    visitor.look_at_wire()
 
     visitor.read_code("bearer", OPENAI_CODE)
     visitor.read_code("pair", QIANFAN_CODE, "Access token", "IAM signature")
@@ -537,13 +568,19 @@ def test_no_secret_leaves_by_any_way_out(start: Callable[..., Visitor], worst_se
     visitor.endpoints.follow().card("own key").get_by_role("button", name="delete").click()
     expect(visitor.endpoints.card("own key")).to_have_count(0)
     search.look(bench.page, "removed")
+    visitor.save_recordings()
     for address in (link, f"{site.url}/endpoints", f"{site.url}/reference", f"{site.url}/nowhere"):
         visitor.go(address)
+    bench.page.route("**/runs/**", lambda route: route.abort())
+    visitor.go(link)
+    expect(bench.state).to_have_text("Finished")
+    visitor.look_at_wire()
     visitor.break_down()
     search.look_around(tmp_path / "copy", tmp_path / "cache")
 
     assert all(words in site.log for words in ("DEBUG", "mishap in a page", "mishap in a thread", "mishap that was caught", "Traceback"))
-    assert all(search.searched[place] for place in ("frames", "page", "headers", "bodies", "events", "downloads", "log", "emulator's log", "files"))
+    for place in ("frames", "page", "headers", "bodies", "events", "recording", "downloads", "log", "emulator's log", "files"):
+        assert search.searched[place]
     sent = {*ENVIRONMENT.values(), *DOTENV.values(), *SECRETS.values(), *TYPED.values(), FETCHED["token"]}
     never_sent = {ENVIRONMENT["PLAYGROUND_SALT"], ENVIRONMENT["QIANFAN_SECRET_KEY"]}
     never_sent |= {TYPED[name] for name in ("iam_secret", "in the base URL", "with a blank")}

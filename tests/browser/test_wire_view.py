@@ -56,7 +56,7 @@ def pane(bench: Bench) -> Locator:
 def test_nothing_is_fetched_before_the_wire_is_opened_and_opening_needs_no_rerun(visit: Any):
     bench: Bench = visit()
     told: list[object] = []
-    bench.page.on("websocket", lambda socket: socket.on("framesent", told.append))
+    bench.page.on("websocket", lambda socket: socket.on("framesent", lambda frame: told.append(frame)))
     bench.open()
     wire = asked(bench, "/recording")
     bench.choose("Yi-34B").run().wait_ended()
@@ -213,12 +213,25 @@ def test_the_timeline_has_a_mark_a_sentence_and_tells_their_figures(bench: Bench
     assert picture.get_attribute("aria-valuetext") == readout.inner_text()
     bench.page.keyboard.press("ArrowLeft")
     expect(picture).to_have_attribute("aria-valuenow", "13")
+    expect(bench.sheet.locator(".over .pointed")).not_to_have_count(0)
     area = picture.bounding_box()
     assert area is not None
     bench.page.mouse.move(area["x"] + 2, area["y"] + 50)
     expect(readout).to_contain_text("Sentence 1 · ")
-    expect(bench.sheet.locator(".over .pointed")).not_to_have_count(0)
     assert bench.answer_text() == YI
+
+
+def test_a_sentence_chosen_in_the_list_is_shown_in_the_text(bench: Bench):
+    bench.choose("Yi-34B").run().wait_ended()
+    bench.details("Sentences and usage")
+    pointed = bench.sheet.locator(".over .pointed")
+    expect(pointed).to_have_count(0)
+    bench.rows.first.click()
+    expect(pointed).to_have_count(1)
+    assert pointed.evaluate("one => one.getBoundingClientRect().top") >= bench.sheet.locator(".scroll").evaluate("box => box.getBoundingClientRect().top")
+    assert pane(bench).inner_text() == "Beijing"
+    bench.details("Wire")
+    expect(pointed).to_have_count(0)
 
 
 def test_a_gap_in_time_is_a_gap_in_the_picture(visit: Any):
@@ -342,7 +355,7 @@ def test_a_seam_stands_where_the_next_sentence_begins(visit: Any):
     expect(seams(bench)).to_have_count(13)
     lengths = [len(event["result"]) for event in EXAMPLES["yi_34b"].stream]
     for window in (1360, 700):
-        bench.page.set_viewport_size({"width": window, "height": 1900})
+        bench.page.set_viewport_size({"width": window, "height": 3000})
         bench.page.wait_for_timeout(500)
         places = bench.answer.evaluate(
             """(answer, lengths) => {
