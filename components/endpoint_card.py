@@ -106,8 +106,10 @@ def _found(found: Finding) -> None:
         lines.append((_("Shape"), say(found.shape)))
         lines.append((_("Usage"), say(found.dialect.words)))
     if found.error is not None:
-        words = [found.error.message, found.error.remedy]
-        lines.append((_("What to do") if found.error.remedy else _("Error"), " ".join(say(part) for part in words if part is not None)))
+        told = found.authentication is not Authentication.ACCEPTED and not found.error.endpoint_message
+        words = [part for part in (None if told else found.error.message, found.error.remedy) if part is not None]
+        if words:
+            lines.append((_("What to do") if found.error.remedy else _("Error"), " ".join(map(say, words))))
     text = "  \n".join(f"**{plain(name)}** {plain(words)}" for name, words in lines)
     (st.success if good else st.error)(text, icon=":material/check_circle:" if good else ":material/error:")
 

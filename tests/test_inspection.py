@@ -6,11 +6,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emulator.options import Options
+from emulator.server import running
+from playground.client import Client
 from playground.completion import CompletionRequest, Ending, Safety, Sentence, Usage, Verdict, final_usage
+from playground.endpoints import DEMO_KEYS, Endpoint
 from playground.examples import EXAMPLES
 from playground.inspection import FAR, Mark, badges, reconcile, safety_timeline
+from playground.message import message
 from playground.providers import qianfan
 from playground.providers.qianfan import estimate_tokens
+from playground.report import outcome
+from playground.run import Runs
+from playground.settings import Limits
 from playground.usage_dialect import UsageDialect
 
 PER_EVENT, CUMULATIVE, LAGGING, FINAL_ONLY, ABSENT, INCONSISTENT, UNDECIDED = UsageDialect
@@ -266,3 +274,59 @@ def test_there_is_a_gap_exactly_where_a_number_is_missing(numbers):
     assert marks(numbered(*ordered)) == ([Mark.GAP] if ordered != list(range(len(ordered))) else [])
 
 
+
+
+@pytest.fixture(scope="module")
+def emulator():
+    with running(options=Options(pace=0.0)) as server:
+        yield server
+
+
+def looked_at(emulator, name):
+    """The run of a fault of the emulator, and what the page is told of it."""
+    endpoint = Endpoint(name="x", title="x", group="g", note=message("n"), base_url=emulator.base_url, path=name, credentials=DEMO_KEYS)
+    runs = Runs(Client(), Limits())
+    run = runs.start(endpoint, CompletionRequest(prompt=PROMPT, parameters={"stream": True}), "visitor")
+    assert run.wait(20)
+    runs.close()
+    return outcome(run, str)["inspection"]
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("ordinary", []),
+        ("cut_without_end", ["no end"]),
+        ("cut_mid_event", ["no end"]),
+        ("truncated", ["truncated"]),
+        ("gap", ["gap"]),
+        ("error_mid_stream", []),
+    ],
+)
+def test_what_an_endpoint_cut_or_left_out_is_found_over_the_wire(emulator, name, found):
+    assert [badge["mark"] for badge in looked_at(emulator, name)["badges"]] == found
+
+
+@pytest.mark.parametrize(
+    ("name", "spans"),
+    [
+        ("ordinary", [(1, 3, "safe", "need_clear_history")]),
+        ("unsafe", [(1, 3, "flagged", "need_clear_history")]),
+        ("unsafe_older", [(1, 3, "flagged", "is_safe")]),
+        ("no_safety", [(1, 3, "not returned", None)]),
+    ],
+)
+def test_what_an_endpoint_said_of_safety_is_found_over_the_wire(emulator, name, spans):
+    assert [(one["first"], one["last"], one["verdict"], one["flag"]) for one in looked_at(emulator, name)["safety"]] == spans
+
+
+@pytest.mark.parametrize(
+    ("name", "dialect", "words"),
+    [
+        ("ordinary", "per event", "add up to the same"), ("usage_late", "lagging", "lag behind"), ("no_usage", "absent", "No total"),
+        ("yi_34b", "lagging", "378 − 6 = 372"), ("cut_without_end", "per event", "a lower bound"),
+    ],
+)
+def test_the_dialect_an_endpoint_speaks_is_found_over_the_wire(emulator, name, dialect, words):
+    usage = looked_at(emulator, name)["usage"]
+    assert usage["dialect"] == dialect and words in usage["why"] and usage["warnings"] == []

@@ -201,7 +201,7 @@ def test_a_replay_of_a_replay_has_the_same_bytes_and_the_recorded_pace(service: 
     assert lines[0] == lines[1] == [event.raw for event in shipped_recording("yi_34b").events]
     assert [json.loads(event.removeprefix("data: ")) for event in recorded] == list(YI.stream)
     due = [event.at for event in shipped_recording("yi_34b").events]
-    assert statistics.median(abs(event.at - at) for event, at in zip(first.recording.events, due, strict=True)) < 0.05
+    assert statistics.median(abs(event.at - at) for event, at in zip(first.recording.events, due, strict=True)) < 0.3
 
 
 def test_the_runs_of_the_session_are_listed_saved_and_replayed(service: Service, page: AppTest):

@@ -148,7 +148,11 @@ class View {
     this.caret.setAttribute("aria-hidden", "true");
     this.over = element("div", "over", stack);
     this.over.setAttribute("aria-hidden", "true");
-    new ResizeObserver(() => this.unite()).observe(this.answer.parentElement);
+    this.sizes = new ResizeObserver(() => {
+      this.unite();
+      this.overlay();
+    });
+    this.sizes.observe(this.answer.parentElement);
     this.jump = this.button("jump", sheet);
     this.estimate = element("span", "estimate", sheet);
     const bar = element("div", "bar", root);
@@ -833,6 +837,7 @@ class View {
     clearTimeout(this.draftTimer);
     clearTimeout(this.paintTimer);
     cancelAnimationFrame(this.overFrame);
+    this.sizes.disconnect();
     this.details.leave();
     document.removeEventListener("keydown", this.onKey, true);
   }

@@ -574,7 +574,7 @@ def test_no_secret_leaves_by_any_way_out(start: Callable[..., Visitor], worst_se
     bench.page.route("**/runs/**", lambda route: route.abort())
     visitor.go(link)
     expect(bench.state).to_have_text("Finished")
-    visitor.look_at_wire()
+    search.look(bench.page, "by data")
     visitor.break_down()
     search.look_around(tmp_path / "copy", tmp_path / "cache")
 

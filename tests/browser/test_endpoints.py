@@ -140,9 +140,10 @@ def test_an_endpoint_of_ones_own_can_be_removed(visit: Visit):
     expect(page.card("first")).to_have_count(0)
     expect(page.card("second")).to_be_visible()
     bench = to_bench(page.page, page.url)
-    bench.page.get_by_role("combobox", name="Endpoint").click()
-    expect(bench.page.get_by_role("option", name=f"● second · {OWN}")).to_be_visible()
-    expect(bench.page.get_by_role("option", name=f"● first · {OWN}")).to_have_count(0)
+    box = bench.page.get_by_role("combobox", name="Endpoint")
+    box.click()
+    box.fill(OWN)
+    expect(bench.page.get_by_role("option")).to_have_text([f"● second · {OWN}"])
 
 
 def test_what_cannot_be_an_endpoint_is_refused_beside_the_form_and_stays_as_it_was_typed(visit: Visit):
@@ -177,7 +178,7 @@ def test_where_only_the_public_internet_is_open_this_computer_is_not_reached(vis
         page = endpoints(visit, serve(PLAYGROUND_VISITOR_ENDPOINTS="public")).form()
         expect(page.page.get_by_text("Only addresses of the public internet can be reached from here.")).to_be_visible()
         page.add({"Name": "Inside", "Base URL": f"{server.url}/v1", "Model": "the-model"})
-        expect(page.test("Inside")).to_contain_text(refusal)
+        expect(page.test("Inside")).to_contain_text(f"Access Not reached: {refusal}What to do Use an address on the public internet")
         bench = to_bench(page.page, page.url).choose("Inside", OWN).run().wait_ended()
         assert bench.ending() == "Failed"
         expect(bench.note).to_contain_text(refusal)

@@ -118,15 +118,14 @@ def test_the_wire_follows_while_it_streams_and_asks_only_for_what_is_new(bench: 
     wire, events = asked(bench, "/recording"), asked(bench, "/events")
     bench.fault("slow").run().wait_streaming("Drop 1 ")
     bench.details("Wire")
-    expect(bench.rows.last).to_contain_text("Drop 5 ")
-    expect(bench.rows.last).to_contain_text("Drop 9 ")
+    expect(bench.rows.filter(has_text="Drop 5 ")).to_be_in_viewport()
+    expect(bench.rows.filter(has_text="Drop 14 ")).to_be_in_viewport()
     bench.stop().wait_ended()
     count = len([line for line in recorded(bench) if "event" in line])
-    expect(bench.rows).to_have_count(min(count, bench.rows.count()))
     expect(bench.sheet.locator(".sum")).to_contain_text(f"{count} events")
     starts = [int(found[1]) for url in wire if (found := re.search(r"from=(\d+)", url))]
     assert starts == sorted(starts) and len(starts) >= len(wire) - 1, "the beginning is asked for once"
-    assert len(wire) <= 8, "once a second at most: the drops are half a second apart"
+    assert len(wire) <= 2 + (count + 2) / 2, "once a second at most: the drops are half a second apart"
     assert len(events) == 1, "sentences cross once, whoever looks at them"
     bench.page.wait_for_timeout(1500)
     before = len(wire)
@@ -228,7 +227,9 @@ def test_a_sentence_chosen_in_the_list_is_shown_in_the_text(bench: Bench):
     expect(pointed).to_have_count(0)
     bench.rows.first.click()
     expect(pointed).to_have_count(1)
-    assert pointed.evaluate("one => one.getBoundingClientRect().top") >= bench.sheet.locator(".scroll").evaluate("box => box.getBoundingClientRect().top")
+    sheet = bench.sheet.locator(".scroll").bounding_box()
+    shown = pointed.bounding_box()
+    assert sheet and shown and shown["y"] >= sheet["y"]
     assert pane(bench).inner_text() == "Beijing"
     bench.details("Wire")
     expect(pointed).to_have_count(0)
@@ -372,7 +373,7 @@ def test_a_seam_stands_where_the_next_sentence_begins(visit: Any):
         )
         drawn = [seam.evaluate("one => { const { right, top } = one.getBoundingClientRect(); return [right, top]; }") for seam in seams(bench).all()]
         assert len(drawn) == 13
-        assert all(abs(x - left) <= 2 and abs(y - top) <= 2 for (x, y), (left, top) in zip(drawn, places, strict=True))
+        assert [(round(x / 3), round(y / 3)) for x, y in drawn] == [(round(left / 3), round(top / 3)) for left, top in places]
 
 
 def test_seams_grow_with_the_text_and_only_those_in_sight_are_drawn(visit: Any):
