@@ -84,7 +84,7 @@ def _why(dialect: UsageDialect, usage: Usage | None, last: int | None, summed: i
 _MORE: Mapping[UsageDialect, Message] = {
     UsageDialect.PER_EVENT: message("Each sentence states its own tokens, and they add up to the same; the last figure alone would be {last}."),
     UsageDialect.CUMULATIVE: message("The last figure says the same; adding all of them up would give {summed}."),
-    UsageDialect.LAGGING: message("The figures lag behind the text, so only the last one counts; adding all of them up would give {summed}."),
+    UsageDialect.LAGGING: message("The last figure says the same; adding all of them up would give {summed}."),
     UsageDialect.FINAL_ONLY: message("It was stated once, at the end."),
     UsageDialect.UNDECIDED: message("It was stated once."),
     UsageDialect.INCONSISTENT: message(

@@ -323,7 +323,7 @@ def test_what_an_endpoint_said_of_safety_is_found_over_the_wire(emulator, name, 
 @pytest.mark.parametrize(
     ("name", "dialect", "words"),
     [
-        ("ordinary", "per event", "add up to the same"), ("usage_late", "lagging", "lag behind"), ("no_usage", "absent", "No total"),
+        ("ordinary", "per event", "add up to the same"), ("usage_late", "lagging", "The last figure says the same"), ("no_usage", "absent", "No total"),
         ("yi_34b", "lagging", "378 − 6 = 372"), ("cut_without_end", "per event", "a lower bound"),
     ],
 )

@@ -406,8 +406,8 @@ class Timeline {
     const step = [1, 2, 5, 10].map((one) => one * power).find((one) => one >= ticks);
     const places = step >= 1000 ? 0 : Math.min(3, Math.ceil(-Math.log10(step / 1000)));
     for (let ms = 0; ms <= this.end; ms += step)
-      say(`${(ms / 1000).toFixed(places)} s`, Math.max(1, this.across(ms)), PICTURE - 4, ms ? "middle" : "start", "tick");
-    if (outcome) say(`${labels[outcome.ending]} · ${seconds(outcome.elapsed_ms)} s`, width - 7, 13, "end", `ending ${outcome.ending}`);
+      say(fill(labels.waited, { seconds: (ms / 1000).toFixed(places) }), Math.max(1, this.across(ms)), PICTURE - 4, ms ? "middle" : "start", "tick");
+    if (outcome) say(`${labels[outcome.ending]} · ${fill(labels.waited, { seconds: seconds(outcome.elapsed_ms) })}`, width - 7, 13, "end", `ending ${outcome.ending}`);
     if (first !== null) {
       const words = fill(labels.first, { seconds: seconds(rows[this.counted[0]][1]) });
       if (first < 140 || !say(words, first - 6, 13, "end")) say(words, first < 140 ? first : 1, 13, "start");
@@ -486,10 +486,9 @@ class Timeline {
     if (!inspection) return;
     for (const badge of inspection.badges) this.finding("warn", badge.words, badge.meaning);
     for (const span of inspection.safety) {
-      const words = span.verdict === "not returned" ? this.labels.verdict_none : this.labels[`verdict_${span.verdict}`];
-      const numbers = fill(span.first === span.last ? this.labels.one_of : this.labels.several_of, { first: span.first, last: span.last });
-      const className = { safe: "safe", flagged: "flagged" }[span.verdict] ?? "quiet";
-      this.finding(className, [numbers, words].join(": "), [span.meaning, span.remedy].filter(Boolean).join(" "), span.flag);
+      const verdict = this.labels[span.verdict === "not returned" ? "verdict_none" : `verdict_${span.verdict}`];
+      const title = fill(this.labels[span.first === span.last ? "one_of" : "several_of"], { ...span, verdict });
+      this.finding(span.verdict === "not returned" ? "quiet" : span.verdict, title, [span.meaning, span.remedy].filter(Boolean).join(" "), span.flag);
     }
   }
 

@@ -178,7 +178,7 @@ def test_where_only_the_public_internet_is_open_this_computer_is_not_reached(vis
         page = endpoints(visit, serve(PLAYGROUND_VISITOR_ENDPOINTS="public")).form()
         expect(page.page.get_by_text("Only addresses of the public internet can be reached from here.")).to_be_visible()
         page.add({"Name": "Inside", "Base URL": f"{server.url}/v1", "Model": "the-model"})
-        expect(page.test("Inside")).to_contain_text(f"Access Not reached: {refusal}What to do Use an address on the public internet")
+        expect(page.test("Inside")).to_contain_text(f"Access Not reached: {refusal} What to do Use an address on the public internet")
         bench = to_bench(page.page, page.url).choose("Inside", OWN).run().wait_ended()
         assert bench.ending() == "Failed"
         expect(bench.note).to_contain_text(refusal)
