@@ -140,7 +140,7 @@ def test_the_overlap_counts_words_marks_and_single_chinese_characters(one, other
         ({"first": 1.5}, {"time to first sentence"}),
         ({"first": None}, set()),
     ],
-    ids=str,
+    ids=lambda value: " and ".join(sorted(value)) or "nothing" if isinstance(value, set) else str(value),
 )
 @pytest.mark.parametrize("repeats", [1, 3])
 def test_each_change_is_named_and_no_other(changed, names, repeats):

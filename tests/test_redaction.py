@@ -17,10 +17,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playground.credentials import AccessToken, ApplicationKeys, IamKeys
+from playground.client import Client
+from playground.completion import CompletionRequest
+from playground.credentials import AccessToken, ApplicationKeys, BearerKey, IamKeys
+from playground.endpoints import Endpoint
+from playground.message import message
+from playground.providers import openai
 from playground.redaction import MASK, Secret, guard_logs, masking, redact
+from playground.report import outcome, row
+from playground.run import Run, Runs
+from playground.settings import Limits
 from playground.wire import Cancel, Timeouts, open_request
-from tests.scripted_server import ScriptedServer, reply
+from tests.scripted_server import ScriptedServer, json_reply, reply
 
 VALUE = "correct-horse-battery"
 
@@ -199,6 +207,49 @@ def test_a_models_text_loses_the_secrets_of_its_run_and_nothing_else():
     assert mask("the-key-of-this-endpoint in the-key-of-this-endpoint") == f"{MASK} in {MASK}"
     for text in ("lm-studio", "a-key-of-another-endpoint", "sk-abcdefghijklmnopqrst", "Authorization: Bearer abc", "", "?access_token=x", " \n\t "):
         assert mask(text) == text
+
+
+KEY = 'bearer/key+of="this"&run'
+
+
+def ended(script) -> Run:
+    """A run with a bearer key against a server that plays this script, after its end."""
+    with ScriptedServer(script) as server:
+        endpoint = Endpoint(
+            name="mine/x", title="x", group="g", note=message("n"), base_url=server.url, path="/v1/completions", model="m",
+            provider=openai.PROVIDER, parameters=openai.DIALECTS["plain"], credentials=BearerKey(key=Secret(KEY)),
+        )
+        run = Runs(Client(), Limits()).start(endpoint, CompletionRequest(prompt="p", parameters={"stream": True}), "visitor")
+        assert run.wait(10)
+        assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+    return run
+
+
+def told(run: Run) -> str:
+    """All that a page is given of a run."""
+    return json.dumps([[row(sentence) for sentence in run.sentences], outcome(run, str), run.text], ensure_ascii=False)
+
+
+HEADERS = (f"X-Request-Id: {KEY}", f"X-RateLimit-Limit: {KEY}", f"X-RateLimit-{urllib.parse.quote(KEY, safe='')}: 1")
+
+
+def test_an_endpoint_that_repeats_its_key_in_the_text_tells_it_to_nobody():
+    def event(text: str, reason: str | None = None) -> bytes:
+        return f"data: {json.dumps({'id': KEY, 'choices': [{'text': text, 'index': 0, 'finish_reason': reason}]})}\n\n".encode()
+
+    run = ended(reply(event("the key sk-of-nobody-in-particular "), event(f"is {KEY}."), event("", KEY), b"data: [DONE]\n\n", headers=HEADERS))
+    assert run.text == f"the key sk-of-nobody-in-particular is {MASK}."
+    assert "bearer/key" not in told(run) and "bearer%2Fkey" not in told(run)
+    assert outcome(run, str)["finish_reason"] == outcome(run, str)["request_id"] == MASK
+    assert f"x-ratelimit-{MASK}" in outcome(run, str)["rate_limits"]
+
+
+def test_an_endpoint_that_repeats_its_key_in_an_error_tells_it_to_nobody_even_where_the_error_is_cut_short():
+    error = {"message": "x" * 3990 + KEY, "type": KEY, "code": KEY}
+    run = ended(json_reply({"error": error}, "400 Bad Request", headers=HEADERS))
+    assert run.error is not None and run.error.endpoint_message == ("x" * 3990 + MASK)[:4000]
+    assert (run.error.code, run.error.request_id) == (MASK, MASK)
+    assert "bearer/key" not in told(run) and "bearer%2Fkey" not in told(run)
 
 
 @pytest.fixture
