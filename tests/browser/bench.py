@@ -48,7 +48,7 @@ class Bench:
 
     def choose(self, title: str, group: str = RECORDED, mark: str = "●") -> "Bench":
         """Choose an endpoint in the selector."""
-        box = self.page.get_by_test_id("stSelectbox").get_by_role("combobox").first
+        box = self.page.locator("[class*=st-key-endpoint-]").get_by_role("combobox").first
         box.click()
         box.fill(title)
         label = f"{mark} {title} · {group}" + ("" if mark == "●" else " · off")
