@@ -5,6 +5,7 @@ const ROW = 28;
 const SPARE = 8;
 const DRAW_MS = 100;
 const READ_MS = 1000;
+const BREATH_MS = 8;
 const PAGE_MS = 5000; // after which the page is asked again
 const PREVIEW = 300; // characters of an event in its row
 const SHOWN = 50000; // and beside the list: more on one line, and a browser stands still
@@ -665,8 +666,13 @@ class Wire {
   async readLines(reader) {
     const decoder = new TextDecoder();
     let rest = "";
+    let since = performance.now();
     for (;;) {
       const { done, value } = await reader.read();
+      if (performance.now() - since > BREATH_MS) {
+        await new Promise((resume) => setTimeout(resume)); // what has come already would be read in one go, and the page stand still
+        since = performance.now();
+      }
       const lines = (rest + decoder.decode(value, { stream: !done })).split("\n");
       rest = lines.pop();
       for (const line of lines) this.line(line);
