@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 
 from emulator.local import local_service
 from emulator.options import Options
@@ -12,8 +13,9 @@ from emulator.server import running
 from local_model.resident import CONTEXT, Resident
 from playground.redaction import guard_logs
 from playground.routes import run_routes
-from playground.service import close_service, open_service
+from playground.service import close_service, open_service, service
 from playground.settings import read_settings
+from playground.visitors import VisitorCookie
 
 guard_logs()
 
@@ -32,8 +34,10 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
         model.close()
 
 
+base = (st.get_option("server.baseUrlPath") or "").strip("/")
 app = st.App(
     Path(__file__).parent / "components" / "shell.py",
-    routes=run_routes(st.get_option("server.baseUrlPath") or ""),
+    routes=run_routes(base),
+    middleware=[Middleware(VisitorCookie, secret=lambda: service().cookie_secret, path=f"/{base}")],
     lifespan=lifespan,
 )

@@ -4,6 +4,9 @@ import secrets
 
 import streamlit as st
 
+from playground.service import service
+from playground.visitors import COOKIE, read_visitor
+
 LANGUAGE = "language"
 ENDPOINT = "endpoint"
 STREAM = "stream"
@@ -116,9 +119,9 @@ def figure(title: str, letter: str) -> str:
 
 
 def visitor() -> str:
-    """Return this session's own mark; it says nothing about the person."""
+    """Return this browser's own mark, or this session's where cookies are refused; it says nothing about the person."""
     if VISITOR not in st.session_state:
-        st.session_state[VISITOR] = secrets.token_hex(8)
+        st.session_state[VISITOR] = read_visitor(st.context.cookies.get(COOKIE), service().cookie_secret) or secrets.token_hex(16)
     return str(st.session_state[VISITOR])
 
 

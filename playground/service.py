@@ -1,21 +1,27 @@
 """What one process holds for all its visitors: settings, endpoints, token cache, runs. Made once, reached by `service()`."""
 
+import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from playground.client import Client
+from playground.database import Database
 from playground.endpoint_file import read_endpoint_file
 from playground.endpoints import Endpoint, build_endpoints, local_endpoint
 from playground.errors import ConfigurationError
 from playground.local import LookUp
+from playground.redaction import Secret
 from playground.run import Runs
 from playground.settings import Settings, read_settings
 
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """The process-wide objects. `emulator_url` is `None` where no emulator was started; `problems` are those of all that was read."""
+    """The process-wide objects. `emulator_url` is `None` where no emulator was started, `database` where it cannot be opened.
+
+    `cookie_secret` signs visitors' cookies; `problems` are those of all that was read.
+    """
 
     settings: Settings
     emulator_url: str | None
@@ -23,6 +29,8 @@ class Service:
     local: LookUp
     client: Client
     runs: Runs
+    database: Database | None = None
+    cookie_secret: Secret
     problems: tuple[ConfigurationError, ...] = ()
 
     @property
@@ -48,6 +56,7 @@ def open_service(settings: Settings | None = None, emulator_url: str | None = No
     settings = settings or read_settings()
     client = Client(timeouts=settings.timeouts, retry=settings.retry)
     file = read_endpoint_file(settings.endpoint_file, settings.values)
+    database, troubles = _open_database(settings)
     made = Service(
         settings=settings,
         emulator_url=emulator_url,
@@ -55,12 +64,14 @@ def open_service(settings: Settings | None = None, emulator_url: str | None = No
         local=local,
         client=client,
         runs=Runs(client, settings.limits),
-        problems=(*settings.problems, *file.problems),
+        database=database,
+        cookie_secret=settings.cookie_secret or Secret(database.agreed("cookie") if database else secrets.token_hex(32)),
+        problems=(*settings.problems, *file.problems, *troubles),
     )
     with _lock:
         before, _service = _service, made
     if before is not None:
-        before.runs.close()
+        _close(before)
     return made
 
 
@@ -77,4 +88,20 @@ def close_service() -> None:
     with _lock:
         before, _service = _service, None
     if before is not None:
-        before.runs.close()
+        _close(before)
+
+
+def _close(before: Service) -> None:
+    before.runs.close()
+    if before.database is not None:
+        before.database.close()
+
+
+def _open_database(settings: Settings) -> tuple[Database | None, list[ConfigurationError]]:
+    """Open it, or say why not: without one everything works that keeps nothing."""
+    if settings.database is None:
+        return None, []
+    try:
+        return Database(settings.database), []
+    except ConfigurationError as problem:
+        return None, [problem]

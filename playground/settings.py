@@ -21,6 +21,8 @@ from playground.redaction import Secret
 from playground.wire import Timeouts
 
 ROOT = Path(__file__).resolve().parent.parent
+# The file that everything is kept in where nothing else is said.
+DATABASE = "playground.sqlite3"
 # Whether visitors may add endpoints of their own, and how far these may reach.
 VISITOR_ENDPOINTS = ("auto", "off", "public", "any")
 
@@ -57,7 +59,8 @@ class Retry:
 class Settings:
     """One reading of the configuration. `values` holds the names and texts the endpoints are made from.
 
-    `visitor_endpoints` is one of `VISITOR_ENDPOINTS`; `salt` makes a visitor's mark worthless to who does not know it.
+    `visitor_endpoints` is one of `VISITOR_ENDPOINTS`; `salt` makes a visitor's mark worthless to who does not know it. `database` is
+    an address, or nothing is kept, `cookie_secret` what signs visitors' cookies, if it is not to be kept in the database.
     """
 
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -70,6 +73,8 @@ class Settings:
     endpoint_file: Path = ROOT / "endpoints.toml"
     visitor_endpoints: str = "auto"
     salt: Secret = field(default_factory=lambda: Secret(secrets.token_hex(16)), compare=False)
+    database: Secret | None = None
+    cookie_secret: Secret | None = None
     problems: tuple[ConfigurationError, ...] = ()
 
 
@@ -133,6 +138,8 @@ def read_settings(root: Path = ROOT, environ: Mapping[str, str] | None = None) -
         endpoint_file=root / (values.get("PLAYGROUND_ENDPOINTS", "").strip() or Settings.endpoint_file.name),
         visitor_endpoints=visitor_endpoints,
         salt=Secret(salt or secrets.token_hex(16)),
+        database=Secret(values.get("DATABASE_URL", "").strip() or f"sqlite:///{root / DATABASE}"),
+        cookie_secret=Secret(cookie_secret) if (cookie_secret := values.get("PLAYGROUND_COOKIE_SECRET", "").strip()) else None,
         problems=tuple(problems),
     )
 

@@ -24,7 +24,7 @@ FLOORS = (
     ("reach", "wire_errors", "event_stream", "connections", "wire"),
     (
         "signature", "credentials", "settings", "language", "loops", "advice", "stop_simulator", "presets", "usage_dialect", "comparison",
-        "visitors", "fault_lab",
+        "visitors", "fault_lab", "tables", "database", "migrations",
     ),
     ("providers.provider", "providers.qianfan_codes", "providers.qianfan", "providers.openai", "inspection", "endpoint_file", "endpoints", "tokens"),
     ("exchange", "client", "replay"),
@@ -54,9 +54,13 @@ IMPORTERS = {
     "starlette": ("app", "emulator", "playground.routes"),
     "uvicorn": ("emulator",),
     "xllamacpp": ("local_model",),
-    "psycopg": ("playground.history",),
-    "sqlite3": ("playground.history",),
+    "itsdangerous": ("playground.visitors",),
+    "sqlalchemy": ("playground.database", "playground.tables", "playground.migrations"),
+    "alembic": ("playground.database", "playground.migrations"),
+    "sqlite3": (),
 }
+# What another package imports by its name, so that nothing here does.
+UNSEEN = ("psycopg", "psycopg-binary")
 DISTRIBUTIONS = {"sseclient": "sseclient-py", "dotenv": "python-dotenv"}
 COME_ALONG = {"starlette": "streamlit", "uvicorn": "streamlit", "urllib3": "requests"}
 DOES_IO = {"asyncio", "ftplib", "http", "os", "pathlib", "random", "secrets", "shutil", "socket", "ssl", "subprocess", "tempfile", "threading", "time"}
@@ -181,9 +185,9 @@ def test_every_module_says_what_it_is_for():
 def settings_read() -> set[str]:
     """The names of our settings that stand in the product's code as whole texts, and those that the file of endpoints refers to."""
     texts = {node.value for tree in modules().values() for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    names = {text for text in texts if re.fullmatch(r"(?:QIANFAN|OPENAI|PLAYGROUND|LOCAL_MODEL)(?:_[A-Z0-9]+)*", text)}
+    names = {text for text in texts if re.fullmatch(r"(?:DATABASE|QIANFAN|OPENAI|PLAYGROUND|LOCAL_MODEL)(?:_[A-Z0-9]+)*", text)}
     rows = read_endpoint_file(ROOT / "endpoints.toml", {}).rows
-    return names - {"PLAYGROUND", "QIANFAN"} | {name for row in rows for name in row.settings}
+    return names - {"DATABASE", "PLAYGROUND", "QIANFAN"} | {name for row in rows for name in row.settings}
 
 
 def example() -> list[re.Match[str]]:
@@ -214,7 +218,7 @@ def requirements(name: str) -> dict[str, str]:
 
 def test_requirements_are_the_packages_that_are_imported():
     imported = {other.split(".")[0] for name in modules() for other in imports(name)} & set(IMPORTERS) - sys.stdlib_module_names
-    assert set(requirements("requirements.txt")) == {DISTRIBUTIONS.get(name, name) for name in imported - set(COME_ALONG)}
+    assert set(requirements("requirements.txt")) == {DISTRIBUTIONS.get(name, name) for name in imported - set(COME_ALONG)} | set(UNSEEN)
 
 
 def test_packages_that_come_along_do_so():

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from playground.redaction import Secret
 from playground.settings import Limits, Retry, Settings, read_settings
 from playground.wire import Timeouts
 
@@ -25,7 +26,7 @@ def words(read):
 
 def test_nothing_configured_is_the_documented_defaults(tmp_path):
     read = settings(tmp_path, env=None)
-    assert read == Settings(endpoint_file=tmp_path / "endpoints.toml")
+    assert read == Settings(endpoint_file=tmp_path / "endpoints.toml", database=Secret(f"sqlite:///{tmp_path / 'playground.sqlite3'}"))
     assert (read.retry, read.timeouts, read.limits) == (Retry(attempts=1, backoff=0.0), Timeouts(connect=10.0, silence=60.0), Limits())
     assert not read.fault_endpoints
 

@@ -249,8 +249,11 @@ class View {
       // What was typed before a reload comes back: with the run it was typed at, or with none.
       const stored = first && !this.playing ? parsed(recall(sessionStorage, STORE)) : null;
       const kept = stored && (data.run ? stored.run === data.run.id : data.revision === 1) ? stored.text : null;
-      this.setPrompt(kept ?? data.prompt);
-      if (kept !== null && kept !== data.prompt) this.sendDraft();
+      // What was typed while the answer to an undo was on its way stays.
+      const typedSince = !first && !this.playing && this.prompt.value !== this.draft;
+      if (typedSince) this.keepDraft();
+      else this.setPrompt(kept ?? data.prompt);
+      if (typedSince || (kept !== null && kept !== data.prompt)) this.sendDraft();
     }
     this.say(this.refusal, data.refusal ? [data.refusal.message, data.refusal.remedy] : []);
     this.asked = data.refusal ? null : this.asked;

@@ -15,7 +15,7 @@ from pathlib import Path
 import requests
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("PLAYGROUND_", "QIANFAN_", "OPENAI_", "LOCAL_MODEL", "STREAMLIT_")
+OURS = ("PLAYGROUND_", "QIANFAN_", "OPENAI_", "LOCAL_MODEL", "STREAMLIT_", "DATABASE_URL")
 START = 60.0
 
 
@@ -38,7 +38,8 @@ def serving(log_file: Path, environ: Mapping[str, str], root: Path = ROOT) -> It
     """Serve the app of `root` on a free port, without a local model and with no setting of this machine but those in `environ`."""
     port, emulator_port = free_port(), free_port()
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    chosen = {"LOCAL_MODEL": "off", "PLAYGROUND_EMULATOR_PORT": str(emulator_port), **environ}
+    kept = {"DATABASE_URL": f"sqlite:///{log_file.with_suffix('.sqlite3')}"}
+    chosen = {"LOCAL_MODEL": "off", "PLAYGROUND_EMULATOR_PORT": str(emulator_port), **kept, **environ}
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.address", "127.0.0.1"]
     with log_file.open("wb") as log:
         process = subprocess.Popen(command, cwd=root, env={**inherited, **chosen}, stdout=log, stderr=subprocess.STDOUT)
