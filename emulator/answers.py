@@ -32,19 +32,24 @@ class Piece:
 
 
 class Answer:
-    """The id and the event count of one answer, in one build's shape."""
+    """The id of one answer, in one build's shape, and how many events it has had; what tells of the queue is no sentence."""
 
     def __init__(self, build: Build, object_name: str) -> None:
         self.id = answer_id()
-        self.events = 0
+        self.events = self.sentences = 0
         self._build = build
         self._object_name = object_name
 
     def event(self, piece: Piece) -> dict[str, Any]:
         """Return the fields of the next event of a stream."""
-        number = self.events
+        fields = self._fields(piece, {"sentence_id": self.sentences, "is_end": piece.is_end}) | dict(piece.extra)
+        return self.ready(fields)
+
+    def ready(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Count an event that has its fields already, and return them."""
         self.events += 1
-        return self._fields(piece, {"sentence_id": number, "is_end": piece.is_end}) | dict(piece.extra)
+        self.sentences += "sentence_id" in fields
+        return fields
 
     def whole(self, pieces: Iterable[Piece]) -> dict[str, Any]:
         """Return the fields of an answer in one piece."""

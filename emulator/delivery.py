@@ -129,11 +129,11 @@ class Delivery:
                     held.append(item)
                 else:
                     await channel.start(kind, plain)
-                    if isinstance(item, Event):
-                        answer.events += 1
-                        await channel.write(event_bytes(item.fields))
+                    if isinstance(item, bytes):
+                        await channel.write(item)
                     else:
-                        await channel.write(item if isinstance(item, bytes) else event_bytes(answer.event(item)))
+                        fields = answer.ready(dict(item.fields)) if isinstance(item, Event) else answer.event(item)
+                        await channel.write(event_bytes(fields))
                     self._spoke()
         if held:
             await self._answer(channel, encode(answer.whole(held)))

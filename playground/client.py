@@ -251,7 +251,8 @@ def _whole(provider: Provider, answer: Answered, exchange: Exchange) -> Sentence
 
 def _without(sentence: Sentence, mask: Callable[[str], str]) -> Sentence:
     """Return a sentence without the secrets that its own request carried: an endpoint that repeats them is no way to them."""
-    if all(words is None or mask(words) == words for words in (sentence.text, sentence.answer_id, sentence.finish_reason)):
+    words = f"{sentence.text}\n{sentence.answer_id}\n{sentence.finish_reason}"
+    if mask(words) == words:
         return sentence
     return replace(
         sentence, text=mask(sentence.text), answer_id=sentence.answer_id and mask(sentence.answer_id),

@@ -15,6 +15,7 @@ EVENT_LIMIT = 4 * MB
 ANSWER_LIMIT = 64 * MB
 LINES_LIMIT = 100
 LEAST = 64  # what a piece or a line counts for at least: a million empty ones are work too
+_DATA = b"data: "
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -26,10 +27,10 @@ class Event(NamedTuple):
 
 
 class EventStream:
-    """The events of a stream as sseclient gets them: each whole and in one piece, without comments, bounded.
+    """The events of a stream, bounded; sseclient reads each of them when it is whole, without comments.
 
     sseclient puts an event together line by line and copies all before each time; handed what a hostile server sends as it
-    comes, it would copy for hours.
+    comes, it would copy for hours. An event of one line of data, as all these services send them, is its data already.
 
     A service may write an error as a bare `{...}` line in the middle of a stream. An event parser must ignore a line
     without a field name, and the error would be lost; so such a line is given one, as an event of its own.
@@ -49,9 +50,14 @@ class EventStream:
         is raised. Raises `ServiceError` if an event or the whole is too large or not UTF-8, and what `pieces` raises.
         """
         try:
-            for event in SSEClient(self).events():  # type: ignore[arg-type]
-                self._since_event = 0
-                yield Event(event.data, self._taken(self._event))
+            for lines in self._blocks():
+                if len(lines) == 1 and lines[0].startswith(_DATA):
+                    found = [lines[0][len(_DATA) :].decode()]
+                else:
+                    found = [event.data for event in SSEClient([_whole(lines)]).events()]  # type: ignore[arg-type]
+                for data in found:
+                    self._since_event = 0
+                    yield Event(data, self._taken(self._event))
         except Exception as error:
             if rest := self._taken(len(self._buffer)):
                 yield Event("", rest)
@@ -61,7 +67,8 @@ class EventStream:
         if rest := self._taken(len(self._buffer)):
             yield Event("", rest)
 
-    def __iter__(self) -> Iterator[bytes]:
+    def _blocks(self) -> Iterator[list[bytes]]:
+        """The lines of each event, as soon as the blank line after them is here."""
         lines: list[bytes] = []
         for line in self._lines():
             bare = line.startswith(b"{")
@@ -73,14 +80,14 @@ class EventStream:
                 continue
             if lines:
                 self._event = self._line if bare else self._read
-                yield _whole(lines)
+                yield lines
                 lines = []
             if bare:
                 self._event = self._read
-                yield _whole([b"data: " + line])
+                yield [_DATA + line]
         if lines:
             self._event = self._read
-            yield _whole(lines)
+            yield lines
 
     def _lines(self) -> Iterator[bytes]:
         """Each line without its end, as soon as that is here: LF, CR or CR LF, wherever the pieces are cut."""
@@ -103,22 +110,22 @@ class EventStream:
                     self._line = self._read
                 self._read += len(part)
                 text = part.rstrip(b"\r\n")
-                line += text
-                if len(text) < len(part):
-                    yield bytes(line).removeprefix(_BYTE_ORDER_MARK if first else b"")
-                    line, first = bytearray(), False
+                if len(text) == len(part):
+                    line += text
+                    continue
+                if line:
+                    text, line = bytes(line + text), bytearray()
+                yield text.removeprefix(_BYTE_ORDER_MARK) if first else text
+                first = False
         if line:
             yield bytes(line)
 
     def _taken(self, end: int) -> bytes:
         """Take the bytes up to there out of the buffer."""
-        raw = bytes(self._buffer[:end])
+        raw = bytes(memoryview(self._buffer)[:end])
         del self._buffer[:end]
         self._line, self._read, self._event = self._line - end, self._read - end, 0
         return raw
-
-    def close(self) -> None:
-        """Nothing to do: the bytes' source is closed by whoever opened it."""
 
 
 def _whole(lines: list[bytes]) -> bytes:

@@ -152,6 +152,8 @@ def test_three_visitors_each_get_an_answer_of_their_own_and_the_one_too_many_is_
         assert second.wait(30)
         assert second.text.strip() == "猫"
         assert "猫" not in first.text
+        # The places in the queue came as events of their own; they are no sentences, and none is missing.
+        assert [sentence.sentence_id for sentence in second.sentences] == list(range(len(second.sentences)))
     finally:
         runs.close()
 

@@ -44,10 +44,14 @@ def read_usage(fields: object) -> Usage | None:
     """Return the token counts of a `usage` object; what is no whole number was not stated."""
     if not isinstance(fields, dict):
         return None
-    counts = {name: fields[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens") if is_int(fields.get(name))}
-    return Usage(**counts) if counts else None
+    prompt, completion, total = (
+        count if is_int(count := fields.get(name)) else None for name in ("prompt_tokens", "completion_tokens", "total_tokens")
+    )
+    if prompt is completion is total is None:
+        return None
+    return Usage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=total)
 
 
 def is_int(value: object) -> bool:
     """Whether a JSON value is a whole number; `true` is none."""
-    return isinstance(value, int) and not isinstance(value, bool)
+    return type(value) is int
