@@ -1,10 +1,11 @@
-"""The Chromium that browser tests drive: where it is, and, run as a script, how the tests' needs get onto a bare machine."""
+"""The Chromium that browser tests drive, where it is; and, run as a script, how all that the tests need gets onto a bare machine."""
 
 import ctypes
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 COMMANDS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC_APPLICATION = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
@@ -25,7 +26,16 @@ def missing() -> list[str]:
     if sys.platform == "linux":
         packages += [package for library, package in LIBRARIES.items() if not _loads(library)]
         packages += [] if _shows_chinese() else FONTS
+    packages += [] if postgres_programs() else ["postgresql"]
+    packages += [] if shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin") else ["nginx-light"]
     return packages
+
+
+def postgres_programs() -> Path | None:
+    """Return the folder of PostgreSQL's programs: where `postgres` in the path is, else where Debian has the newest."""
+    found = [Path(path).resolve().parent for path in [shutil.which("postgres")] if path]
+    found += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -float(path.parent.name))
+    return next((path for path in found if (path / "initdb").exists()), None)
 
 
 def _loads(library: str) -> bool:

@@ -85,9 +85,8 @@ def test_the_page_is_not_there_unless_it_is_switched_on(visit, serve):
     expect(links.filter(has_text="Fault lab")).to_have_count(0)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
-@pytest.mark.parametrize("width", [1360, 390])
+@pytest.mark.parametrize(("width", "scheme"), [(1360, "light"), (390, "dark")])
 def test_nothing_reaches_beyond_the_page(visit, width: int, locale: str, scheme: str):
     bench = visit(viewport={"width": width, "height": 860}, locale=locale, color_scheme=scheme)
     page = lab(bench)

@@ -44,9 +44,10 @@ def test_a_search_narrows_every_section_as_one_types(visit):
 
 def test_a_heading_of_the_contents_leads_to_its_section(visit):
     page = reference(visit())
+    open_before = page.context.pages
     page.get_by_role("link", name="Error codes").click()
     expect(page.get_by_role("heading", name="Error codes")).to_be_in_viewport()
-    assert page.context.pages == [page]
+    assert page.context.pages == open_before
 
 
 @pytest.mark.parametrize(("way", "sentences"), [("In one piece", None), ("Streamed", "14 sentences")])
@@ -77,9 +78,8 @@ def test_a_parameter_is_tried_on_the_bench(visit):
     expect(bench.box("temperature")).to_be_disabled()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("locale", "name"), [("en-US", "Reference"), ("zh-CN", re.compile("参考|Reference"))], ids=["English", "Chinese"])
-@pytest.mark.parametrize("window", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize(("window", "scheme"), [(WIDE, "light"), (PHONE, "dark")], ids=["wide", "phone"])
 def test_nothing_reaches_beyond_the_page(visit, window: dict[str, int], locale: str, name: str | re.Pattern[str], scheme: str):
     bench = visit(viewport=window, locale=locale, color_scheme=scheme)
     page = reference(bench, name)

@@ -1,0 +1,37 @@
+"""What many tests stand on: a real PostgreSQL, and a fresh database of each kind."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import postgres as servers
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one file stay with one worker, for what they share; those of the browser share the app alone, and fill the gaps.
+
+    On a machine that is busy elsewhere a browser can miss its moment: such a test has one more try, and is named if it needed it.
+    """
+    for item in items:
+        if item.get_closest_marker("browser") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+        else:
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[servers.Postgres]:
+    """A server for all tests of this process, started by the first that asks."""
+    with servers.running() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a new and empty database: the test runs once with each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'playground.sqlite3'}"
+    else:
+        with request.getfixturevalue("postgres").fresh() as address:
+            yield address
