@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("client", "rerun", "stream")
+NAMES = ("client", "rerun", "stream", "history")
 
 for name in [one for one in sys.argv[1:] if not one.startswith("-")] or NAMES:
     print(f"\n== {name}")

@@ -1,4 +1,4 @@
-"""The terminal's way in: `python -m playground replay`. Exit codes: 0 no drift, 1 drift, 2 it could not be run."""
+"""The terminal's way in: `python -m playground replay`, and `hash-password`. Exit codes: 0 no drift, 1 drift, 2 it could not be run."""
 
 import argparse
 import os
@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from getpass import getpass
 from itertools import accumulate
 from pathlib import Path
 from unicodedata import east_asian_width
@@ -15,6 +16,7 @@ from playground.drift import THRESHOLD
 from playground.endpoints import Endpoint, build_endpoints, check_base_url, fault_endpoint
 from playground.errors import ConfigurationError, ParameterError, PlaygroundError
 from playground.message import Message, message
+from playground.passwords import LEAST, hash_password
 from playground.recording import CONTENT_LIMIT
 from playground.redaction import guard_logs, redact
 from playground.run import BY_PERSON, Runs
@@ -65,7 +67,26 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--list", action="store_true", help="show what would be asked, and ask nothing")
     command.add_argument("--emulator", metavar="URL", help="where an emulator runs, for recorded/… and fault/… (python -m emulator)")
     command.set_defaults(run=_replay)
+    command = commands.add_parser(
+        "hash-password", help="make what PLAYGROUND_ADMIN_PASSWORD_HASH is set to",
+        description="Asks for a password, or reads it from standard input, and prints the hash that PLAYGROUND_ADMIN_PASSWORD_HASH is set to.",
+    )
+    command.set_defaults(run=_hash_password)
     return parser
+
+
+def _hash_password(_options: argparse.Namespace) -> int:
+    """The password goes nowhere but through the hash."""
+    if sys.stdin.isatty():
+        password = getpass("Password: ")
+        if getpass("Again: ") != password:
+            raise ParameterError("password", message("These are two passwords."))
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    if len(password) < LEAST:
+        raise ParameterError("password", message("A password has at least {least} characters.", least=LEAST))
+    print(hash_password(password))
+    return SAME
 
 
 def _replay(options: argparse.Namespace) -> int:

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, event, insert, inspect, select, text
+from sqlalchemy import ColumnElement, Connection, Float, Table, cast, create_engine, event, extract, func, insert, inspect, select, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
@@ -23,6 +24,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 NEWEST = "0003"
 _BUSY = 30.0  # seconds one writer waits for another
 _LOCK = 4_207_849_113  # PostgreSQL's name for "only one of us migrates"
+# What a statement was given is somebody's text, and no part of an error.
+_ENGINE: dict[str, Any] = {"pool_size": 8, "max_overflow": 24, "hide_parameters": True}
 _log = logging.getLogger(__name__)
 
 
@@ -38,13 +41,15 @@ class Database:
             self._password = Secret(str(self._url.password))
         try:
             if self.dialect == "sqlite":
-                if self._url.database:
-                    Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
-                self.engine = create_engine(self._url, connect_args={"timeout": _BUSY, "check_same_thread": False}, pool_size=8, max_overflow=24)
+                Path(str(self._url.database)).parent.mkdir(parents=True, exist_ok=True)
+                arguments: dict[str, Any] = {"timeout": _BUSY, "check_same_thread": False}
+                self.engine = create_engine(self._url, connect_args=arguments, **_ENGINE)
                 event.listen(self.engine, "connect", _prepare)
                 event.listen(self.engine, "begin", _begin)
             else:
-                self.engine = create_engine(self._url, pool_size=8, max_overflow=24, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+                # A statement is planned each time for the values it has: how common a word is decides how it is found.
+                arguments = {"connect_timeout": 10, "prepare_threshold": None}
+                self.engine = create_engine(self._url, pool_pre_ping=True, connect_args=arguments, **_ENGINE)
             self._migrate()
         except (SQLAlchemyError, OSError) as error:
             _log.error("The database cannot be opened: %s", type(error).__name__)
@@ -84,6 +89,17 @@ class Database:
                 found = connection.execute(wanted).scalar_one()
         return str(found)
 
+    def add_once(self, connection: Connection, table: Table, **values: Any) -> None:
+        """Add a row, unless one with its key is there. The two databases write this one statement differently."""
+        statement = (sqlite if self.dialect == "sqlite" else postgresql).insert(table).values(**values)
+        connection.execute(statement.on_conflict_do_nothing())
+
+    def clock(self) -> ColumnElement[float]:
+        """Seconds since 1970 by the clock of the database, which all its servers share, for use in a statement."""
+        if self.dialect == "sqlite":
+            return (func.julianday("now", type_=Float) - 2440587.5) * 86400.0
+        return cast(extract("epoch", func.clock_timestamp()), Float)
+
     def answers(self) -> bool:
         """Whether it can be reached now."""
         try:
@@ -98,8 +114,15 @@ class Database:
         self.engine.dispose()
 
     def _migrate(self) -> None:
-        if self._stands_at() == NEWEST:
+        stands_at = self._stands_at()
+        if stands_at == NEWEST:
             return
+        if stands_at is not None and stands_at > NEWEST:
+            self.close()
+            raise ConfigurationError(
+                message("The database was made by a newer version of this playground, so nothing is kept."),
+                message("Update this one, or name another database in DATABASE_URL, and start again."),
+            )
         # Alembic takes a while to import, and is needed once in a database's life.
         from alembic import command
         from alembic.config import Config
@@ -123,7 +146,9 @@ def _address(url: Secret) -> URL:
     """Read an address as hosting services write them."""
     try:
         made = make_url(url.reveal())
-    except ArgumentError as error:
+        if made.get_backend_name() == "sqlite" and ("\0" in (made.database or "") or made.database in (None, "", ":memory:")):
+            raise ValueError("an SQLite without a file cannot be shared by threads")
+    except (ArgumentError, ValueError) as error:
         raise ConfigurationError(
             message("DATABASE_URL is not the address of a database; nothing is kept."),
             message("Use sqlite:///path/to/file or postgresql://user:password@host/name, and start again."),
@@ -143,6 +168,8 @@ def _prepare(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     for line in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", f"busy_timeout = {_BUSY * 1000:.0f}"):
         connection.execute(f"PRAGMA {line}")
+    # Its own knows ASCII alone.
+    connection.create_function("lower", 1, lambda text: text.lower() if isinstance(text, str) else text, deterministic=True)
 
 
 def _begin(connection: Connection) -> None:

@@ -113,8 +113,9 @@ _FIELDS = (
     "name", "title", "group", "provider", "base_url", "credentials", "bounds", "price", "context", "prompt_limit", "example", "note",
     "advises_one_of_temperature_and_top_p",
 )
-# How the names begin that this app gives itself.
-_OURS = ("recorded/", "fault/", "mine/", "line-")
+# How the names of visitors' own endpoints begin, and all those that this app gives itself.
+VISITOR = "mine/"
+_OURS = ("recorded/", "fault/", VISITOR, "line-")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +175,7 @@ def visitor_endpoint(
     kept = {name: text for name, text in typed.items() if name in known and text.strip()}
     row = Row(fields={**kept, "group": GROUP_VISITOR, "credentials": credentials})
     slug = re.sub(r"[^a-z0-9]+", "-", (title.strip() or model or path).lower()).strip("-")[:40] or "endpoint"
-    name = f"mine/{slug}-{secrets.token_hex(2)}"
+    name = f"{VISITOR}{slug}-{secrets.token_hex(2)}"
     *_, made = _stages(row, Endpoint(name=name, title="", group=GROUP_VISITOR, note=Message("")))
     note = message("At {host}; it is kept for as long as this session lasts.", host=urlsplit(made.base_url).netloc)
     return replace(made, title=made.title or made.path, note=note, public_only=public_only)

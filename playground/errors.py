@@ -4,6 +4,7 @@
     ├── ConfigurationError          a setting or key is missing or malformed; names the variable
     ├── ParameterError              a value that must not be sent; names the parameter
     ├── LimitReached                this server's own limits: runs at once, open streams
+    ├── AccessRefused               what this visitor may not ask, or not any more: the rules of a demo link, or of who may use what costs
     └── EndpointError               after sending; carries code, request id, whether a retry can help
         ├── AuthenticationError     keys, tokens, signatures, rights
         ├── RateLimitError          quota, requests per second, a busy service
@@ -42,6 +43,14 @@ class ParameterError(PlaygroundError):
 
 class LimitReached(PlaygroundError):
     """One of this server's own limits; nothing was sent."""
+
+
+class AccessRefused(PlaygroundError):
+    """Not permitted to this visitor, or not any more; nothing was sent. `reason` is one word for the owner's books."""
+
+    def __init__(self, reason: str, message: Message, remedy: Message | None = None) -> None:
+        super().__init__(message, remedy)
+        self.reason = reason
 
 
 class EndpointError(PlaygroundError):

@@ -9,8 +9,6 @@ has one text of its own, whatever the setting means there.
 """
 
 import json
-import threading
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -18,22 +16,18 @@ from secrets import SystemRandom
 from typing import Any
 
 from playground.comparison import Comparison, compare, false_alarm_rate
-from playground.completion import CompletionRequest, Ending
 from playground.contrast import Contrast, contrast, frequent_stop
 from playground.endpoints import Endpoint
-from playground.errors import EndpointError, InvalidRequestError, LimitReached, ParameterError, PlaygroundError, RateLimitError
+from playground.errors import ParameterError
 from playground.message import Message, message
-from playground.redaction import redact
-from playground.run import BY_PERSON, UNWATCHED, Run, Runs
+from playground.run import Run, Starter
+from playground.series import Series, Unanswered, finished
 from playground.trial import Estimate, estimate
 
 # From 5 answers a side the rarest outcome is rare enough, with 6 a few are; up to 10 every split can be looked at.
 FEWEST, USUAL, MOST = 5, 6, 10
 LONGEST = 1000
 ENOUGH = message("Stopped by the probe: it has enough of this text.")
-
-_PAUSE = 0.25
-_PATIENCE = (1.0, 4.0, 15.0)
 
 
 # --- the bill in advance ---
@@ -113,64 +107,16 @@ class Progress:
     ended: bool
 
 
-class _Unanswered(Exception):
-    """A request without an answer that can be compared: why, and whether the endpoint refused what it was asked."""
+class Probe(Series):
+    """Carries out a plan. It ends with an observation for every parameter of the plan, whatever happens."""
 
-    def __init__(self, words: Message, *, refused: bool = False) -> None:
-        super().__init__(str(words))
-        self.words = words
-        self.refused = refused
-
-
-class _Halted(Exception):
-    """The probe itself was stopped."""
-
-
-class Probe:
-    """Carries out a plan, one request at a time, in a thread of its own.
-
-    Reading is safe from any thread. It ends with an observation for every parameter of the plan, whatever happens, and by
-    itself when nobody has touched it for as long as an unwatched run may last. `sent` holds every run it made.
-    """
-
-    def __init__(self, runs: Runs, plan: Plan, visitor: str) -> None:
+    def __init__(self, runs: Starter, plan: Plan, visitor: str) -> None:
+        super().__init__(runs, visitor)
         self.plan = plan
-        self.sent: list[Run] = []
-        self.started = time.time()
-        self._runs = runs
-        self._visitor = visitor
         self._observations: dict[str, Observation] = {}
         self._name: str | None = None
         self._asked = 0
         self._done = 0
-        self._waiting = False
-        self._touched = time.monotonic()
-        self._reason: Message | None = None
-        self._halt = threading.Event()
-        self._ended = threading.Event()
-        self._lock = threading.Lock()
-
-    def start(self) -> None:
-        """Begin; returns at once."""
-        threading.Thread(target=self._work, name="probe", daemon=True).start()
-
-    def stop(self, reason: Message = BY_PERSON) -> None:
-        """End it now: the request that is going is stopped, and no other is sent."""
-        with self._lock:
-            if self._reason is None:
-                self._reason = reason
-            self._halt.set()
-            last = self.sent[-1] if self.sent else None
-        if last is not None:
-            last.stop(reason)
-
-    def touch(self) -> None:
-        """Count as watched now."""
-        self._touched = time.monotonic()
-
-    def wait(self, seconds: float) -> bool:
-        """Wait for its end; returns whether it came within `seconds`."""
-        return self._ended.wait(seconds)
 
     @property
     def observations(self) -> Mapping[str, Observation]:
@@ -190,30 +136,25 @@ class Probe:
         one = next(one for one in self.plan.contrasts if one.name == name)
         return 2 * self.plan.repeats + one.from_answer
 
-    def _work(self) -> None:
-        reason = message("The playground itself failed.")
-        try:
-            for one in self.plan.contrasts:
-                self._name, self._asked = one.name, 0
-                self._observations[one.name] = self._observe(one)
-                self._name, self._done = None, self._done + self._needs(one.name)
-        except _Halted:
-            reason = self._reason or BY_PERSON
-        finally:
-            # A defect of ours must crash visibly (the thread's traceback), but never leave a probe that seems to go on.
-            for one in self.plan.contrasts:
-                self._observations.setdefault(one.name, Observation(contrast=one, effect=Effect.NOT_TESTED, words=reason))
-            self._name = None
-            self._ended.set()
+    def _carry_out(self) -> None:
+        for one in self.plan.contrasts:
+            self._name, self._asked = one.name, 0
+            self._observations[one.name] = self._observe(one)
+            self._name, self._done = None, self._done + self._needs(one.name)
+
+    def _over(self) -> None:
+        for one in self.plan.contrasts:
+            self._observations.setdefault(one.name, Observation(contrast=one, effect=Effect.NOT_TESTED, words=self.reason))
+        self._name = None
 
     def _observe(self, one: Contrast) -> Observation:
         """Ask for both sides in an order drawn by lot, and compare."""
         try:
             if one.from_answer:
                 spec = next(spec for spec in self.plan.endpoint.parameters if spec.name == one.name)
-                stops = frequent_stop(self._ask(one, one.a), spec)
+                stops = frequent_stop(self._text(one, one.a), spec)
                 if not stops:
-                    raise _Unanswered(message("The first answer had no word to stop at."))
+                    raise Unanswered(message("The first answer had no word to stop at."))
                 one = replace(one, b={one.name: stops})
             a: list[str] = []
             b: list[str] = []
@@ -221,12 +162,12 @@ class Probe:
             SystemRandom().shuffle(lots)
             for side, setting in lots:
                 try:
-                    side.append(self._ask(one, setting))
-                except _Unanswered as failure:
+                    side.append(self._text(one, setting))
+                except Unanswered as failure:
                     if failure.refused and setting and not side and self._alone(one):
                         return Observation(contrast=one, effect=Effect.REJECTED, words=failure.words)
                     raise
-        except _Unanswered as failure:
+        except Unanswered as failure:
             return Observation(contrast=one, effect=Effect.NOT_TESTED, words=failure.words)
         found = compare(a, b)
         if found.acts:
@@ -244,84 +185,20 @@ class Probe:
     def _alone(self, one: Contrast) -> bool:
         """Whether the same request is taken without the parameter: then it was the parameter that was refused."""
         try:
-            self._ask(one, {})
-        except _Unanswered:
+            self._text(one, {})
+        except Unanswered:
             return False
         return True
 
-    def _ask(self, one: Contrast, setting: Mapping[str, Any]) -> str:
-        """Return the answer to one request, at most `LONGEST` characters of it. Raises `_Unanswered` or `_Halted`."""
-        request = one.request(setting)
-        for patience in (*_PATIENCE, None):
-            run = self._start(request)
-            text = self._read(run)
-            if text is not None:
-                self._asked += 1
-                return text
-            error = run.error
-            if patience is None or not (isinstance(error, RateLimitError) and error.retryable):
-                raise _Unanswered(_words(run), refused=isinstance(error, InvalidRequestError))
-            self._pause(max(patience, min(error.retry_after or 0.0, 60.0)))
-        raise AssertionError("the last try returns or raises")
-
-    def _start(self, request: CompletionRequest) -> Run:
-        """Begin a run; where this server's own limits are reached, wait until they are not."""
-        while True:
-            with self._lock:
-                if self._halt.is_set():
-                    raise _Halted
-                try:
-                    run = self._runs.start(self.plan.endpoint, request, self._visitor)
-                except LimitReached:
-                    self._waiting = True
-                except PlaygroundError as error:
-                    raise _Unanswered(error.message) from None
-                else:
-                    self._waiting = False
-                    self.sent.append(run)
-                    return run
-            self._pause(_PAUSE)
-
-    def _pause(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            if self._halt.wait(min(left, _PAUSE)):
-                raise _Halted
-            self._mind()
-
-    def _mind(self) -> None:
-        """Stop where nobody looks any more; otherwise see that the run that is going counts as watched."""
-        if time.monotonic() - self._touched > self._runs.limits.unwatched:
-            self.stop(UNWATCHED)
-        elif self.sent:
-            self.sent[-1].touch()
-
-    def _read(self, run: Run) -> str | None:
-        """Follow a run to its end, or until there is enough of it; `None` if it failed."""
-        changed = threading.Event()
-        cease = run.follow(changed.set)
-        try:
-            while run.ending is None:
-                changed.wait(_PAUSE)
-                changed.clear()
-                self._mind()
-                if sum(len(sentence.text) for sentence in list(run.sentences)) >= LONGEST:
-                    run.stop(ENOUGH)
-        finally:
-            cease()
-        if self._halt.is_set():
-            raise _Halted
-        return run.text[:LONGEST] if run.ending is Ending.FINISHED or run.reason is ENOUGH else None
+    def _text(self, one: Contrast, setting: Mapping[str, Any]) -> str:
+        """Return the answer to one request, at most `LONGEST` characters of it. Raises `Unanswered` or `Halted`."""
+        run = self._ask(self.plan.endpoint, one.request(setting), lambda run: finished(run) or run.reason is ENOUGH, _enough)
+        self._asked += 1
+        return run.text[:LONGEST]
 
 
-def _words(run: Run) -> Message:
-    """Why a run has no answer: the endpoint's own words where it has any."""
-    error: EndpointError | None = run.error
-    if error is None:
-        return run.reason or message("There was no answer.")
-    if not error.endpoint_message:
-        return error.message
-    return message("{message} {words}", message=error.message, words=redact(error.endpoint_message)[:500])
+def _enough(run: Run) -> Message | None:
+    return ENOUGH if sum(len(sentence.text) for sentence in list(run.sentences)) >= LONGEST else None
 
 
 def _shown(setting: Mapping[str, Any]) -> Message | str:

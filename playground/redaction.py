@@ -175,6 +175,12 @@ def masking(secrets: Iterable[Secret]) -> Callable[[str], str]:
     return lambda text: _masked(text, forms)
 
 
+def mask_known(text: str) -> str:
+    """Return a prompt or a model's text without any secret that this process knows, and all else in it as it is."""
+    forms = {start: [form for form in found if len(form) >= _LEAST_IN_MODEL_TEXT] for start, found in _known.forms().items()}
+    return _masked(text, {start: found for start, found in forms.items() if found})
+
+
 def _redact_record(record: logging.LogRecord) -> None:
     """Take secrets out of a record's message. Arguments stay apart where that is enough: some formatters look at them."""
     try:

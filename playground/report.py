@@ -37,6 +37,18 @@ def row(sentence: Sentence, price: Price | None = None) -> list[Any]:
     return parts
 
 
+def following(row: list[Any], stated: list[int]) -> list[Any]:
+    """Return a row as it goes after others on one connection: each number as what it is more than the one stated before it, which is short.
+
+    `stated` are the four numbers of the rows before, zeros at first; it is brought up to date.
+    """
+    made = list(row)
+    for place in range(1, min(len(row), len(stated) + 1)):
+        if row[place] is not None:
+            made[place], stated[place - 1] = row[place] - stated[place - 1], row[place]
+    return made
+
+
 def _cost(usage: Usage | None, price: Price | None) -> str | None:
     amount = price.of(usage) if price is not None else None
     return money(amount, price.currency) if price is not None and amount is not None else None

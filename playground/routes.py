@@ -16,12 +16,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from playground.errors import PlaygroundError
 from playground.language import translator
 from playground.loops import Loop
 from playground.recording import event_lines, write_recording
-from playground.report import loop_words, outcome, row
+from playground.report import following, loop_words, outcome, row
 from playground.run import Run
 from playground.service import service
+from playground.visitors import sent_visitor
 
 HEARTBEAT = 15.0
 _PIECE = 65536
@@ -40,8 +42,11 @@ def run_routes(base: str = "") -> list[Route]:
 
 
 async def events(request: Request) -> Response:
-    """Follow a run. `Last-Event-ID`, as a reconnecting browser sends it, counts before `from`."""
-    run = service().runs.get(request.path_params["run_id"])
+    """Follow a run. `Last-Event-ID`, as a reconnecting browser sends it, counts before `from`.
+
+    One that is over and no longer here, as after a restart, comes out of the history, to the visitor whose it is.
+    """
+    run = service().runs.get(request.path_params["run_id"]) or await run_in_threadpool(_past, request)
     if run is None:
         return JSONResponse({"error": "no such run"}, status_code=404, headers=_HEADERS)
     if _open_streams >= service().settings.limits.streams_in_all:
@@ -74,6 +79,23 @@ async def stop(request: Request) -> Response:
         return JSONResponse({"error": "no such run"}, status_code=404, headers=_HEADERS)
     run.stop()
     return JSONResponse({"ending": run.ending}, headers=_HEADERS)
+
+
+def _past(request: Request) -> Run | None:
+    """The run as the history has it. While it goes on elsewhere there is none: a proxy may then ask the server that has it."""
+    history, visitor, run_id = service().history, sent_visitor(request.scope, service().cookie_secret), request.path_params["run_id"]
+    if history is None or visitor is None:
+        return None
+    try:
+        entry = history.entry(visitor, run_id)
+        return history.restore(visitor, run_id) if entry is not None and entry.ending is not None else None
+    except PlaygroundError:
+        return None
+
+
+def open_streams() -> int:
+    """Return how many streams and downloads are open now."""
+    return _open_streams
 
 
 def _offset(*texts: str | None) -> int | None:
@@ -120,6 +142,7 @@ async def _follow(run: Run, offset: int, language: str) -> AsyncIterator[bytes]:
     cease = run.follow(changed)
     _open_streams += 1
     place = 0
+    stated = [0, 0, 0, 0]
     looped: Loop | None = None
     try:
         yield b"retry: 500\n\n"
@@ -137,7 +160,7 @@ async def _follow(run: Run, offset: int, language: str) -> AsyncIterator[bytes]:
                 parts = []
                 for sentence in fresh:
                     offset += 1
-                    parts.append(b"id: %d\ndata: %s\n\n" % (offset, _compact(row(sentence, run.endpoint.price))))
+                    parts.append(b"id: %d\ndata: %s\n\n" % (offset, _compact(following(row(sentence, run.endpoint.price), stated))))
                 yield b"".join(parts)
             elif ending is not None:
                 yield b"event: end\ndata: %s\n\n" % _compact(await run_in_threadpool(outcome, run, translator(language)))

@@ -8,10 +8,11 @@ import itertools
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Protocol
 
 from playground.client import Client
 from playground.completion import CompletionRequest, Ending, Safety, Sentence, Usage, final_usage, overall_safety
@@ -33,6 +34,30 @@ SHUTDOWN = message("Stopped because the server was shut down.")
 _LONGEST_NAME = 200
 # Where a run's sentences come from: an endpoint, or a recording.
 Source = Callable[[Cancel, Exchange], Iterator[Sentence]]
+# What looks at each sentence, and says why the run stops after it, if it does.
+Brake = Callable[[Sentence], Message | None]
+
+
+class Starter(Protocol):
+    """What begins runs: those of this process, or a door before them."""
+
+    @property
+    def limits(self) -> Limits: ...
+
+    def start(self, endpoint: Endpoint, request: CompletionRequest, visitor: str) -> "Run": ...
+
+
+class Observer(Protocol):
+    """Who is told of the runs of a process. It is quick, and raises nothing."""
+
+    def began(self, run: "Run") -> None:
+        """A run has begun."""
+
+    def ended(self, run: "Run") -> None:
+        """A run is over, and nothing of it is read any more."""
+
+    def refused(self, error: PlaygroundError) -> None:
+        """A run was not begun."""
 
 
 class Run:
@@ -65,6 +90,7 @@ class Run:
         self.loop: Loop | None = None
         self.ended_after: float | None = None
         self.last_watched = time.monotonic()
+        self.brake: Brake | None = None
         self._limits = limits
         self._began = self.exchange.began
         self._length = 0
@@ -75,14 +101,29 @@ class Run:
         self._followers: dict[int, Callable[[], None]] = {}
         self._numbers = itertools.count()
 
+    @classmethod
+    def past(
+        cls, run_id: str, started: float, endpoint: Endpoint, request: CompletionRequest, visitor: str, sentences: Iterable[Sentence],
+        ending: Ending, ended_after: float, reason: Message | None = None, error: EndpointError | None = None,
+    ) -> "Run":
+        """Make a run that is over, of what was kept of it; of its wire nothing was."""
+        run = cls(endpoint, request, visitor, Limits())
+        run.id, run.started = run_id, started
+        run.reason, run.error, run.ended_after, run.ending = reason, error, ended_after, ending
+        for sentence in sentences:
+            run.sentences.append(sentence)
+            run.loop = run._loops.feed(sentence.text) or run.loop
+        run.exchange.close()
+        run._ended.set()
+        return run
+
     @property
     def text(self) -> str:
         """The answer so far, exactly as it arrived: pieces joined with nothing between them.
 
         A character whose halves came in two sentences is made whole here, as the browser does.
         """
-        text = "".join(sentence.text for sentence in list(self.sentences))
-        return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return whole_text(list(self.sentences))
 
     @property
     def usage(self) -> Usage | None:
@@ -109,7 +150,7 @@ class Run:
         """What went over the wire so far; what comes later is in its `events` too."""
         ending, exchange, error = self.ending, self.exchange, self.error
         made = Recording(
-            made=datetime.fromtimestamp(self.started, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), endpoint=_described(self.endpoint), sent=exchange.sent,
+            made=datetime.fromtimestamp(self.started, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), endpoint=described(self.endpoint), sent=exchange.sent,
             status=exchange.status, version=exchange.version, headers=exchange.headers, answered=exchange.answered,
             events=exchange.events, body=exchange.body, ending=ending, ended=self.ended_after if ending else None, dropped=exchange.dropped,
             attempts=exchange.attempts, reason=_said(self.reason), error=_said(error.message if error else None),
@@ -183,6 +224,8 @@ class Run:
             self.stop(TOO_LONG)
         elif self.elapsed > self._limits.run_time:
             self.stop(TOO_LATE)
+        elif self.brake is not None and (reason := self.brake(sentence)) is not None:
+            self.stop(reason)
         return True
 
     def _end(self, ending: Ending, *, error: EndpointError | None = None, reason: Message | None = None) -> None:
@@ -203,12 +246,18 @@ class Run:
             changed()
 
 
+def whole_text(sentences: Iterable[Sentence]) -> str:
+    """Return the text of sentences: joined with nothing between them, a character whose halves came in two of them made whole."""
+    text = "".join(sentence.text for sentence in sentences)
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def _said(words: Message | None) -> str | None:
     return None if words is None else str(words)
 
 
-def _described(endpoint: Endpoint) -> dict[str, str]:
-    """What a recording tells of an endpoint."""
+def described(endpoint: Endpoint) -> dict[str, str]:
+    """What a recording, or the history, tells of an endpoint."""
     facts = {
         "name": endpoint.name, "title": endpoint.title, "group": endpoint.group, "provider": endpoint.provider.name, "model": endpoint.model,
         "url": endpoint.url,
@@ -225,20 +274,27 @@ def _kept(sentence: Sentence, arrived: float) -> Sentence:
 
 
 class Runs:
-    """The runs of this process, by id: starts them, finds them, ends those nobody looks at, frees old ones."""
+    """The runs of this process, by id: starts them, finds them, ends those nobody looks at, frees old ones.
 
-    def __init__(self, client: Client, limits: Limits) -> None:
+    From when it is `leaving`, nothing begins any more; what goes on may come to its end until `close`.
+    """
+
+    def __init__(self, client: Client, limits: Limits, observers: Sequence[Observer] = ()) -> None:
         self.client = client
         self.limits = limits
+        self.leaving = False
+        self._observers = tuple(observers)
         self._lock = threading.Lock()
         self._runs: dict[str, Run] = {}
         self._closed = threading.Event()
         self._warden: threading.Thread | None = None
 
-    def start(self, endpoint: Endpoint, request: CompletionRequest, visitor: str) -> Run:
+    def start(self, endpoint: Endpoint, request: CompletionRequest, visitor: str, brake: Brake | None = None) -> Run:
         """Check the request, then begin it. Raises `ParameterError`, `ConfigurationError` or `LimitReached`; then nothing was sent."""
         self.client.check(endpoint, request)
-        return self._begin(Run(endpoint, request, visitor, self.limits), partial(self.client.complete, endpoint, request))
+        run = Run(endpoint, request, visitor, self.limits)
+        run.brake = brake
+        return self._begin(run, partial(self.client.complete, endpoint, request))
 
     def play(self, recording: Recording, visitor: str, tape: Tape) -> Run:
         """Begin a run that replays a recording as the tape goes. Raises `ParameterError` or `LimitReached`."""
@@ -248,6 +304,8 @@ class Runs:
 
     def _begin(self, run: Run, source: Source) -> Run:
         with self._lock:
+            if self.leaving:
+                raise LimitReached(message("This server is being restarted."), message("Try again in a moment."))
             going = [one for one in self._runs.values() if one.ending is None]
             if sum(one.visitor == run.visitor for one in going) >= self.limits.runs_per_visitor:
                 raise LimitReached(
@@ -260,8 +318,32 @@ class Runs:
             if self._warden is None:
                 self._warden = threading.Thread(target=self._watch, name="run-warden", daemon=True)
                 self._warden.start()
-        threading.Thread(target=run.read, args=(source,), name=f"run-{run.id[:6]}", daemon=True).start()
+        for observer in self._observers:
+            observer.began(run)
+        threading.Thread(target=self._read, args=(run, source), name=f"run-{run.id[:6]}", daemon=True).start()
         return run
+
+    def _read(self, run: Run, source: Source) -> None:
+        try:
+            run.read(source)
+        finally:
+            for observer in self._observers:
+                observer.ended(run)
+
+    def refused(self, error: PlaygroundError) -> None:
+        """Tell those who observe that a run was not begun."""
+        for observer in self._observers:
+            observer.refused(error)
+
+    def present(self) -> list[Run]:
+        """Return the runs that go on, the oldest first."""
+        with self._lock:
+            return sorted((run for run in self._runs.values() if run.ending is None), key=lambda run: run.started)
+
+    def going(self) -> int:
+        """Return how many runs go on."""
+        with self._lock:
+            return sum(run.ending is None for run in self._runs.values())
 
     def get(self, run_id: str) -> Run | None:
         """Return the run with this id, if it is still here."""
@@ -275,7 +357,8 @@ class Runs:
             self._runs.setdefault(run.id, run)
 
     def close(self) -> None:
-        """Stop everything that runs."""
+        """Stop everything that runs; nothing more begins."""
+        self.leaving = True
         self._closed.set()
         with self._lock:
             runs = list(self._runs.values())

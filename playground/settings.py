@@ -17,6 +17,7 @@ from dotenv.parser import parse_stream
 
 from playground.errors import ConfigurationError
 from playground.message import message
+from playground.passwords import is_hash
 from playground.redaction import Secret
 from playground.wire import Timeouts
 
@@ -25,6 +26,10 @@ ROOT = Path(__file__).resolve().parent.parent
 DATABASE = "playground.sqlite3"
 # Whether visitors may add endpoints of their own, and how far these may reach.
 VISITOR_ENDPOINTS = ("auto", "off", "public", "any")
+# Who may use an endpoint that costs its owner something: everybody, or who has a demo link.
+ACCESS = ("open", "demo")
+# How this process writes its log: lines for a person, or one JSON object a line.
+LOG_FORMS = ("plain", "json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +64,13 @@ class Retry:
 class Settings:
     """One reading of the configuration. `values` holds the names and texts the endpoints are made from.
 
-    `visitor_endpoints` is one of `VISITOR_ENDPOINTS`; `salt` makes a visitor's mark worthless to who does not know it. `database` is
-    an address, or nothing is kept, `cookie_secret` what signs visitors' cookies, if it is not to be kept in the database.
+    `log` is one of `LOG_FORMS`, `drain` the seconds that runs get to end when the server is asked to stop; `metrics` says whether
+    `/metrics` answers, to everybody or, with a `metrics_token`, to who brings it.
+    `visitor_endpoints` is one of `VISITOR_ENDPOINTS`, `access` one of `ACCESS`; `runs_per_minute` is for each visitor (0: no limit),
+    `trusted_proxies` how many proxies in front of this server add to X-Forwarded-For; `admin_password` is a hash, `admins` are the
+    e-mail addresses that may log in as owners; `salt` makes a visitor's mark worthless to who does not know it. `database` is
+    an address, or nothing is kept, `history_days` how long a run is that has no star, `history_runs` how many of one visitor's;
+    `cookie_secret` is what signs visitors' cookies, if it is not to be kept in the database.
     """
 
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -72,6 +82,17 @@ class Settings:
     fault_endpoints: bool = False
     endpoint_file: Path = ROOT / "endpoints.toml"
     visitor_endpoints: str = "auto"
+    access: str = "open"
+    runs_per_minute: int = 60
+    trusted_proxies: int = 0
+    admin_password: Secret | None = None
+    admins: tuple[str, ...] = ()
+    history_days: int = 90
+    history_runs: int = 20_000
+    log: str = "plain"
+    drain: float = 10.0
+    metrics: bool = False
+    metrics_token: Secret | None = None
     salt: Secret = field(default_factory=lambda: Secret(secrets.token_hex(16)), compare=False)
     database: Secret | None = None
     cookie_secret: Secret | None = None
@@ -103,6 +124,23 @@ def read_settings(root: Path = ROOT, environ: Mapping[str, str] | None = None) -
         )
         return default
 
+    access = values.get("PLAYGROUND_ACCESS", "").strip().lower() or Settings.access
+    if access not in ACCESS:
+        access = "demo"
+        problems.append(
+            ConfigurationError(
+                message("{name} is none of the known ones.", name="PLAYGROUND_ACCESS"),
+                message("Set it to one of these: {known}. Until then what costs money needs a demo link.", known=", ".join(ACCESS)),
+            )
+        )
+    admin_password = values.get("PLAYGROUND_ADMIN_PASSWORD_HASH", "").strip()
+    if admin_password and not is_hash(admin_password):
+        problems.append(
+            ConfigurationError(
+                message("PLAYGROUND_ADMIN_PASSWORD_HASH is not the hash of a password, so nobody can log in with one."),
+                message("Make one with python -m playground hash-password, and start again."),
+            )
+        )
     visitor_endpoints = values.get("PLAYGROUND_VISITOR_ENDPOINTS", "").strip().lower() or Settings.visitor_endpoints
     if visitor_endpoints not in VISITOR_ENDPOINTS:
         visitor_endpoints = "off"
@@ -112,6 +150,16 @@ def read_settings(root: Path = ROOT, environ: Mapping[str, str] | None = None) -
                 message("Set it to one of these: {known}. Until then visitors add no endpoints.", known=", ".join(VISITOR_ENDPOINTS)),
             )
         )
+    log = values.get("PLAYGROUND_LOG", "").strip().lower() or Settings.log
+    if log not in LOG_FORMS:
+        log = Settings.log
+        problems.append(
+            ConfigurationError(
+                message("{name} is none of the known ones.", name="PLAYGROUND_LOG"),
+                message("Set it to one of these: {known}. Until then the log is plain.", known=", ".join(LOG_FORMS)),
+            )
+        )
+    metrics_token = values.get("PLAYGROUND_METRICS_TOKEN", "").strip()
     salt = values.get("PLAYGROUND_SALT", "").strip()
     limits = Limits(
         runs_per_visitor=number("PLAYGROUND_RUNS_PER_VISITOR", Limits.runs_per_visitor, 1, True),
@@ -134,14 +182,29 @@ def read_settings(root: Path = ROOT, environ: Mapping[str, str] | None = None) -
         limits=limits,
         emulator_port=number("PLAYGROUND_EMULATOR_PORT", 0, 0, True, most=65535),
         local_length=number("LOCAL_MODEL_LENGTH", 256, 1, True, most=100_000),
-        fault_endpoints=values.get("PLAYGROUND_FAULT_ENDPOINTS", "").strip().lower() in ("1", "true", "yes", "on"),
+        fault_endpoints=_is_on(values.get("PLAYGROUND_FAULT_ENDPOINTS", "")),
         endpoint_file=root / (values.get("PLAYGROUND_ENDPOINTS", "").strip() or Settings.endpoint_file.name),
         visitor_endpoints=visitor_endpoints,
+        access=access,
+        runs_per_minute=number("PLAYGROUND_RUNS_PER_MINUTE", Settings.runs_per_minute, 0, True),
+        trusted_proxies=number("PLAYGROUND_TRUSTED_PROXIES", Settings.trusted_proxies, 0, True, most=20),
+        admin_password=Secret(admin_password) if admin_password else None,
+        admins=tuple(name.strip().lower() for name in values.get("PLAYGROUND_ADMINS", "").split(",") if name.strip()),
+        history_days=number("PLAYGROUND_HISTORY_DAYS", Settings.history_days, 0, True, most=36500),
+        history_runs=number("PLAYGROUND_HISTORY_RUNS", Settings.history_runs, 1, True),
+        log=log,
+        drain=number("PLAYGROUND_DRAIN", Settings.drain, 0, most=3600),
+        metrics=bool(metrics_token) or _is_on(values.get("PLAYGROUND_METRICS", "")),
+        metrics_token=Secret(metrics_token) if metrics_token else None,
         salt=Secret(salt or secrets.token_hex(16)),
         database=Secret(values.get("DATABASE_URL", "").strip() or f"sqlite:///{root / DATABASE}"),
         cookie_secret=Secret(cookie_secret) if (cookie_secret := values.get("PLAYGROUND_COOKIE_SECRET", "").strip()) else None,
         problems=tuple(problems),
     )
+
+
+def _is_on(text: str) -> bool:
+    return text.strip().lower() in ("1", "true", "yes", "on")
 
 
 def _dotenv(path: Path, problems: list[ConfigurationError]) -> dict[str, str]:

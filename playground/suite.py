@@ -6,8 +6,6 @@ request at a time, and its `Report` has a verdict on every case, whatever happen
 """
 
 import json
-import threading
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -22,10 +20,7 @@ from playground.endpoints import Endpoint
 from playground.errors import (
     ConfigurationError,
     EndpointError,
-    LimitReached,
     ParameterError,
-    PlaygroundError,
-    RateLimitError,
     StreamInterrupted,
 )
 from playground.exchange import Exchange
@@ -35,15 +30,14 @@ from playground.parameters import check_prompt
 from playground.recording import Recording, read_recordings
 from playground.redaction import redact
 from playground.replay import Tape, replay, replay_endpoint
-from playground.run import BY_PERSON, UNWATCHED, Run, Runs
+from playground.run import Run, Starter
+from playground.series import Series, Unanswered
 from playground.trial import Estimate, estimate
 from playground.wire import Cancel
 
 VERSION = 1
 USUAL, MOST = 3, 20
 
-_PAUSE = 0.25
-_PATIENCE = (1.0, 4.0, 15.0)
 _SHOWN = 60
 # What a body holds that is no parameter a person chose.
 _NO_PARAMETERS = ("prompt", "model", "stream_options")
@@ -381,63 +375,15 @@ class Progress:
     ended: bool
 
 
-class _Unanswered(Exception):
-    """A request that the endpoint did not answer, and why."""
+class SuiteRun(Series):
+    """Carries out a plan. It ends with a verdict on every case, whatever happens."""
 
-    def __init__(self, words: Message) -> None:
-        super().__init__(str(words))
-        self.words = words
-
-
-class _Halted(Exception):
-    """The suite run itself was stopped."""
-
-
-class SuiteRun:
-    """Carries out a plan, one request at a time, in a thread of its own.
-
-    Reading is safe from any thread. It ends with a verdict on every case, whatever happens, and by itself when nobody has
-    touched it for as long as an unwatched run may last. `sent` holds every run it made.
-    """
-
-    def __init__(self, runs: Runs, plan: Plan, visitor: str) -> None:
+    def __init__(self, runs: Starter, plan: Plan, visitor: str) -> None:
+        super().__init__(runs, visitor)
         self.plan = plan
-        self.sent: list[Run] = []
-        self.started = time.time()
-        self._runs = runs
-        self._visitor = visitor
         self._reports: dict[int, CaseReport] = {}
         self._question: Question | None = None
         self._asked = 0
-        self._waiting = False
-        self._touched = time.monotonic()
-        self._reason: Message | None = None
-        self._halt = threading.Event()
-        self._ended = threading.Event()
-        self._lock = threading.Lock()
-
-    def start(self) -> None:
-        """Begin; returns at once."""
-        self.touch()
-        threading.Thread(target=self._work, name="suite", daemon=True).start()
-
-    def stop(self, reason: Message = BY_PERSON) -> None:
-        """End it now: the request that is going is stopped, and no other is sent."""
-        with self._lock:
-            if self._reason is None:
-                self._reason = reason
-            self._halt.set()
-            last = self.sent[-1] if self.sent else None
-        if last is not None:
-            last.stop(reason)
-
-    def touch(self) -> None:
-        """Count as watched now."""
-        self._touched = time.monotonic()
-
-    def wait(self, seconds: float) -> bool:
-        """Wait for its end; returns whether it came within `seconds`."""
-        return self._ended.wait(seconds)
 
     @property
     def progress(self) -> Progress:
@@ -453,23 +399,19 @@ class SuiteRun:
     @property
     def report(self) -> Report:
         """What it has found so far; cases still to come are not run."""
-        reason = (self._reason or message("The playground itself failed.")) if self._ended.is_set() else message("It has not been asked yet.")
+        reason = self.reason if self._ended.is_set() else message("It has not been asked yet.")
         rows = (self._reports.get(one.case.number) or CaseReport(question=one, outcome=Outcome.NOT_RUN, reason=reason) for one in self.plan.questions)
         return Report(cases=tuple(rows), repeats=self.plan.repeats, threshold=self.plan.threshold, made=self.started)
 
-    def _work(self) -> None:
-        try:
-            for one in self.plan.questions:
-                self._asked, self._question = 0, one
-                found = self._replay(one)
-                self._question = None
-                self._reports[one.case.number] = found
-        except _Halted:
-            pass
-        finally:
-            # A defect of ours must crash visibly (the thread's traceback), but never leave a suite run that seems to go on.
+    def _carry_out(self) -> None:
+        for one in self.plan.questions:
+            self._asked, self._question = 0, one
+            found = self._replay(one)
             self._question = None
-            self._ended.set()
+            self._reports[one.case.number] = found
+
+    def _over(self) -> None:
+        self._question = None
 
     def _replay(self, one: Question) -> CaseReport:
         """Ask for the fresh answers of a case, and compare."""
@@ -479,9 +421,9 @@ class SuiteRun:
         expected = all(_silent(known) for known in references)
         try:
             for _ in range(self.plan.repeats):
-                fresh.append(self._ask(one, expected))
+                fresh.append(self._fresh(one, expected))
                 self._asked += 1
-        except _Unanswered as failure:
+        except Unanswered as failure:
             return CaseReport(question=one, outcome=Outcome.FAILED, reason=failure.words, answers=len(fresh))
         found = differences(references, fresh, self.plan.threshold)
         known = {reference.text for reference in references}
@@ -490,67 +432,15 @@ class SuiteRun:
             identical=sum(one.text in known for one in fresh),
         )
 
-    def _ask(self, one: Question, failure_expected: bool) -> Answer:
-        """Return a fresh answer. Raises `_Unanswered` where there is none although there was one before, or `_Halted`."""
-        for patience in (*_PATIENCE, None):
-            run = self._start(one)
-            self._follow(run)
-            found = answer(list(run.sentences), run.ending or Ending.FAILED, error=run.error)
-            if failure_expected or not _silent(found):
-                return found
-            if patience is None or not (isinstance(run.error, RateLimitError) and run.error.retryable):
-                raise _Unanswered(_words(run.error))
-            self._pause(max(patience, min(run.error.retry_after or 0.0, 60.0)))
-        raise AssertionError("the last try returns or raises")
+    def _fresh(self, one: Question, failure_expected: bool) -> Answer:
+        """Return a fresh answer. Raises `Unanswered` where there is none although there was one before, or `Halted`."""
+        return _answer(self._ask(one.endpoint, one.request, lambda run: failure_expected or not _silent(_answer(run))))
 
-    def _start(self, one: Question) -> Run:
-        """Begin a run; where this server's own limits are reached, wait until they are not."""
-        while True:
-            with self._lock:
-                if self._halt.is_set():
-                    raise _Halted
-                try:
-                    run = self._runs.start(one.endpoint, one.request, self._visitor)
-                except LimitReached:
-                    self._waiting = True
-                except PlaygroundError as error:
-                    raise _Unanswered(error.message) from None
-                else:
-                    self._waiting = False
-                    self.sent.append(run)
-                    return run
-            self._pause(_PAUSE)
 
-    def _pause(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            if self._halt.wait(min(left, _PAUSE)):
-                raise _Halted
-            self._mind()
-
-    def _mind(self) -> None:
-        """Stop where nobody looks any more; otherwise see that the run that is going counts as watched."""
-        if time.monotonic() - self._touched > self._runs.limits.unwatched:
-            self.stop(UNWATCHED)
-        elif self.sent:
-            self.sent[-1].touch()
-
-    def _follow(self, run: Run) -> None:
-        while not run.wait(_PAUSE):
-            self._mind()
-        if self._halt.is_set():
-            raise _Halted
+def _answer(run: Run) -> Answer:
+    return answer(list(run.sentences), run.ending or Ending.FAILED, error=run.error)
 
 
 def _silent(one: Answer) -> bool:
     """Whether it failed before its first sentence."""
     return one.ending is Ending.FAILED and not one.sentences and not one.text
-
-
-def _words(error: EndpointError | None) -> Message:
-    """Why there is no answer, with the endpoint's own words where it has any."""
-    if error is None:
-        return message("There was no answer.")
-    if not error.endpoint_message:
-        return error.message
-    return message("{message} {words}", message=error.message, words=redact(error.endpoint_message)[:500])

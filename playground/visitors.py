@@ -4,7 +4,6 @@ import hashlib
 import re
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from itsdangerous import BadSignature, Signer
@@ -14,6 +13,9 @@ from playground.redaction import Secret
 COOKIE = "playground_visitor"
 _LASTS = 400 * 86400  # as long as a browser keeps any cookie
 _MARK = re.compile(r"[0-9a-f]{32}")
+# A browser has one cookie for all ports of a host: other playgrounds' marks stand in it beside ours, or each would forget the other's visitors.
+_BETWEEN, _MOST = "~", 8
+_SIGNED = re.compile(r"[0-9a-f]{32}\.[\w-]{20,100}", re.ASCII)
 _PAGE = re.compile(rb"text/html\b", re.I)
 _CONDITIONS = (b"if-none-match", b"if-modified-since")
 Scope = MutableMapping[str, Any]
@@ -28,16 +30,25 @@ def user_id(visitor: str, salt: Secret) -> str:
 
 def read_visitor(cookie: str | None, secret: Secret) -> str | None:
     """Return whose cookie this is; `None` if it is not one of ours."""
-    try:
-        mark = _signer(secret).unsign(cookie or "").decode("ascii", "replace")
-    except BadSignature:
-        return None
-    return mark if _MARK.fullmatch(mark) else None
+    for signed in (cookie or "").split(_BETWEEN)[:_MOST]:
+        try:
+            mark = _signer(secret).unsign(signed).decode("ascii", "replace")
+        except BadSignature:
+            continue
+        if _MARK.fullmatch(mark):
+            return mark
+    return None
 
 
-def new_cookie(secret: Secret) -> str:
-    """Return the cookie of a visitor nobody has seen before."""
-    return _signer(secret).sign(secrets.token_hex(16)).decode()
+def sent_visitor(scope: Scope, secret: Secret) -> str | None:
+    """Return whose cookie came with a request; `None` if none of ours did."""
+    return read_visitor(_sent(scope), secret)
+
+
+def new_cookie(secret: Secret, before: str | None = None) -> str:
+    """Return the cookie of a visitor whom this server has not seen before; `before` is what he has of others."""
+    others = [signed for signed in (before or "").split(_BETWEEN) if _SIGNED.fullmatch(signed)]
+    return _BETWEEN.join([_signer(secret).sign(secrets.token_hex(16)).decode(), *others][:_MOST])
 
 
 def _signer(secret: Secret) -> Signer:
@@ -52,7 +63,7 @@ class VisitorCookie:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on; add the cookie to a page for a browser that brought none."""
-        if scope["type"] != "http" or scope["method"] != "GET" or read_visitor(_sent(scope), self._secret()) is not None:
+        if scope["type"] != "http" or scope["method"] != "GET" or sent_visitor(scope, self._secret()) is not None:
             await self._app(scope, receive, send)
             return
 
@@ -60,7 +71,7 @@ class VisitorCookie:
             headers = list(event.get("headers", ()))
             if any(name.lower() == b"content-type" and _PAGE.match(value) for name, value in headers):
                 secure = "; Secure" if scope.get("scheme") == "https" else ""
-                cookie = f"{COOKIE}={new_cookie(self._secret())}; Path={self._path}; Max-Age={_LASTS}; HttpOnly; SameSite=Lax{secure}"
+                cookie = f"{COOKIE}={new_cookie(self._secret(), _sent(scope))}; Path={self._path}; Max-Age={_LASTS}; HttpOnly; SameSite=Lax{secure}"
                 kept = [(name, value) for name, value in headers if name.lower() != b"cache-control"]
                 event = {**event, "headers": [*kept, (b"set-cookie", cookie.encode()), (b"cache-control", b"no-store")]}
             await send(event)
@@ -71,13 +82,11 @@ class VisitorCookie:
 
 
 def _sent(scope: Scope) -> str | None:
-    """The visitor's cookie as a request brought it."""
+    """The visitor's cookie as a request brought it. What stands beside it was set by anybody, and by no rule."""
     for name, value in scope["headers"]:
         if name == b"cookie":
-            try:
-                found = SimpleCookie(value.decode("latin-1")).get(COOKIE)
-            except CookieError:
-                found = None
-            if found is not None:
-                return str(found.value)
+            pairs = (pair.partition("=") for pair in value.decode("latin-1").split(";"))
+            found = [text.strip() for key, _equals, text in pairs if key.strip() == COOKIE]
+            if found:
+                return found[-1]
     return None

@@ -27,7 +27,7 @@ def postgres() -> Iterator[servers.Postgres]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=servers.DATABASES)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of a new and empty database: the test runs once with each kind."""
     if request.param == "sqlite":

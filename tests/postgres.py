@@ -13,10 +13,13 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
+import pytest
 from psycopg.sql import SQL, Identifier
 
 from tests.chromium import postgres_programs
 
+# The kinds of database that a test runs with; the quick tests make do without a server.
+DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
 _PATIENCE = 60.0
 # What a test never waits for: that a machine may lose its power.
 _HASTE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "max_connections=100", "shared_buffers=64MB")

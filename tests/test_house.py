@@ -23,14 +23,17 @@ FLOORS = (
     ("message", "errors", "redaction", "completion", "parameters", "stops", "local", "price", "examples", "faults", "recording"),
     ("reach", "wire_errors", "event_stream", "connections", "wire"),
     (
-        "signature", "credentials", "settings", "language", "loops", "advice", "stop_simulator", "presets", "usage_dialect", "comparison",
-        "visitors", "fault_lab", "tables", "database", "migrations",
+        "signature", "credentials", "passwords", "settings", "language", "loops", "advice", "stop_simulator", "difference", "presets",
+        "usage_dialect", "comparison", "visitors", "fault_lab", "tables", "database", "servers", "rates", "migrations",
     ),
     ("providers.provider", "providers.qianfan_codes", "providers.qianfan", "providers.openai", "inspection", "endpoint_file", "endpoints", "tokens"),
     ("exchange", "client", "replay"),
     ("run",),
-    ("report", "export", "paste", "service", "trial", "contrast", "probe", "reference", "drift", "suite"),
-    ("routes", "__main__"),
+    (
+        "report", "export", "paste", "kept", "history", "archive", "setup_link", "snapshot", "sharing", "demos", "admission", "service", "trial",
+        "contrast", "series", "probe", "reference", "drift", "suite", "metrics", "logs", "shutdown",
+    ),
+    ("routes", "share_routes", "health", "__main__"),
 )
 WORDS = tuple(f"playground.{name}" for name in FLOORS[0])
 PROVIDERS = ("playground.providers",)
@@ -51,17 +54,21 @@ IMPORTERS = {
     "urllib3": ("playground.wire_errors", "playground.connections"),
     "sseclient": ("playground.event_stream",),
     "dotenv": ("playground.settings",),
-    "starlette": ("app", "emulator", "playground.routes"),
+    "starlette": ("app", "emulator", "playground.routes", "playground.share_routes", "playground.health", "playground.shutdown"),
+    "prometheus_client": ("playground.metrics",),
     "uvicorn": ("emulator",),
     "xllamacpp": ("local_model",),
     "itsdangerous": ("playground.visitors",),
-    "sqlalchemy": ("playground.database", "playground.tables", "playground.migrations"),
+    "sqlalchemy": (
+        "playground.database", "playground.tables", "playground.migrations", "playground.servers", "playground.history",
+        "playground.sharing", "playground.demos", "playground.rates",
+    ),
     "alembic": ("playground.database", "playground.migrations"),
     "sqlite3": (),
 }
 # What another package imports by its name, so that nothing here does.
 UNSEEN = ("psycopg", "psycopg-binary")
-DISTRIBUTIONS = {"sseclient": "sseclient-py", "dotenv": "python-dotenv"}
+DISTRIBUTIONS = {"sseclient": "sseclient-py", "dotenv": "python-dotenv", "prometheus_client": "prometheus-client"}
 COME_ALONG = {"starlette": "streamlit", "uvicorn": "streamlit", "urllib3": "requests"}
 DOES_IO = {"asyncio", "ftplib", "http", "os", "pathlib", "random", "secrets", "shutil", "socket", "ssl", "subprocess", "tempfile", "threading", "time"}
 
@@ -226,13 +233,14 @@ def test_packages_that_come_along_do_so():
 
 
 def test_tests_and_tools_import_only_what_is_required():
-    known = {*PRODUCT, "tests", "bench", *sys.stdlib_module_names, *IMPORTERS}
+    known = {*PRODUCT, "tests", "bench", "deploy", *sys.stdlib_module_names, *IMPORTERS}
     required = {*requirements("requirements-dev.txt"), *requirements("requirements.txt")}
     found = set()
-    for folder in ("tests", "bench", "locale"):
+    for folder in ("tests", "bench", "deploy", "locale"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
                 names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
                 found |= {name.split(".")[0] for name in names}
+    found = {{"yaml": "pyyaml"}.get(name, name) for name in found}
     assert found - known - required == set(), "a package for tests goes into requirements-dev.txt"

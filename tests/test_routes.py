@@ -14,12 +14,15 @@ from starlette.applications import Starlette
 from playground import routes
 from playground.completion import CompletionRequest, Ending
 from playground.credentials import AccessToken
+from playground.database import Database
 from playground.endpoints import Endpoint
+from playground.history import History
 from playground.message import message
 from playground.redaction import Secret
 from playground.routes import run_routes
 from playground.service import close_service, open_service, service
 from playground.settings import Limits, Settings
+from playground.visitors import COOKIE, new_cookie, read_visitor
 from tests.scripted_server import HANG, ScriptedServer, reply
 
 
@@ -92,6 +95,13 @@ def answer(port, method, path, **headers):
         return response.status, response.read(), response.headers
 
 
+def added(row, stated):
+    """A row with its numbers as they are: each came as what it is more than the last one of its column."""
+    columns = row[1:5]
+    stated[: len(columns)] = [before if more is None else before + more for before, more in zip(stated, columns, strict=False)]
+    return [row[0], *(None if more is None else whole for more, whole in zip(columns, stated, strict=False)), *row[5:]]
+
+
 class Browser:
     """Reads an event stream by the standard's rules, and keeps the comments too."""
 
@@ -108,12 +118,13 @@ class Browser:
         self.connection.close()
 
     def __iter__(self):
-        kind, data = "message", []
+        kind, data, stated = "message", [], [0, 0, 0, 0]
         for line in self.response:
             line = line.decode().removesuffix("\n")
             if not line:
                 if data:
-                    yield kind, json.loads("\n".join(data))
+                    said = json.loads("\n".join(data))
+                    yield kind, (added(said, stated) if kind == "message" else said)
                 kind, data = "message", []
             elif line.startswith(":"):
                 yield "comment", line
@@ -377,3 +388,55 @@ def test_shutting_the_service_down_ends_the_streams(port, open_with):
             close_service()
             kind, outcome = next(events)
     assert (kind, outcome["ending"], outcome["reason"]) == ("end", "stopped", "Stopped because the server was shut down.")
+
+
+@pytest.fixture
+def kept_in(database_url):
+    """Open the process's service on one database, as one server after another does."""
+    yield lambda: open_service(Settings(database=Secret(database_url)))
+    close_service()
+
+
+def cookie():
+    """The cookie of a visitor nobody has seen before, and his mark."""
+    made = new_cookie(service().cookie_secret)
+    return f"{COOKIE}={made}", read_visitor(made, service().cookie_secret)
+
+
+def test_after_a_restart_a_run_comes_out_of_the_history_to_whom_it_belongs(port, kept_in):
+    kept_in()
+    own, visitor = cookie()
+    other, _ = cookie()
+    with ScriptedServer(ANSWER) as upstream:
+        run = start(upstream, visitor)
+        service().history.keep(run)
+        assert run.wait(5)
+        before, _ = rows(port, f"/runs/{run.id}/events")
+        close_service()
+        kept_in()
+        after, last_id = rows(port, f"/runs/{run.id}/events", cookie=own)
+        assert [row[0] for kind, row in after[:-1]] == [row[0] for kind, row in before[:-1]] == TEXTS and last_id == "6"
+        assert after[-1][0] == "end" and after[-1][1]["ending"] == before[-1][1]["ending"]
+        assert [kind for kind, _ in rows(port, f"/runs/{run.id}/events?from=4", cookie=own)[0]] == ["message"] * 2 + ["end"]
+        for headers in ({}, {"cookie": other}, {"cookie": f"{COOKIE}=forged"}):
+            assert answer(port, "GET", f"/runs/{run.id}/events", **headers)[0] == 404
+
+
+def test_while_a_run_goes_on_at_another_server_this_one_does_not_know_it(port, kept_in, database_url):
+    """So that a proxy asks the other one. Once it is over there, anyone can tell."""
+    kept_in()
+    own, visitor = cookie()
+    go = threading.Event()
+    database = Database(Secret(database_url))
+    elsewhere = History(database)
+    with ScriptedServer(reply(event("a"), go, event("b", 1, is_end=True))) as upstream:
+        run = start(upstream, visitor)
+        elsewhere.keep(run)
+        assert wait_for(lambda: service().history.entry(visitor, run.id))
+        service().runs._runs.pop(run.id)
+        assert answer(port, "GET", f"/runs/{run.id}/events", cookie=own)[0] == 404
+        go.set()
+        assert run.wait(5)
+        elsewhere.close()
+        database.close()
+    assert [kind for kind, _ in rows(port, f"/runs/{run.id}/events", cookie=own)[0]] == ["message", "message", "end"]
