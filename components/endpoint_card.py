@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from components import state
+from components import door, state
 from components.known import own_endpoints, remove_own
 from components.probe_view import probe_view
 from components.spending import charge
@@ -14,7 +14,6 @@ from playground.endpoints import Endpoint
 from playground.errors import PlaygroundError
 from playground.providers import qianfan
 from playground.run import Run
-from playground.service import service
 from playground.settings import ROOT
 from playground.trial import Authentication, Finding, capabilities, finding, trial_cost, trial_request
 
@@ -130,7 +129,7 @@ def _test(endpoint: Endpoint) -> None:
     """Send the cheapest request; what it comes to is read from the run."""
     trials = st.session_state.setdefault(state.TRIALS, {})
     try:
-        trials[endpoint.name] = service().runs.start(endpoint, trial_request(endpoint), state.visitor())
+        trials[endpoint.name] = door.start(endpoint, trial_request(endpoint))
     except PlaygroundError as error:
         trials[endpoint.name] = error
     else:

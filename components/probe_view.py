@@ -2,12 +2,11 @@
 
 import streamlit as st
 
-from components import state
+from components import door, state
 from components.spending import charge
 from components.text import _, plain, say
 from playground.endpoints import Endpoint
 from playground.probe import FEWEST, MOST, USUAL, Effect, Plan, Probe, plan, probed
-from playground.service import service
 
 LOOK = 0.7
 _MARKS = {
@@ -75,7 +74,7 @@ def _seen(probe: Probe) -> None:
 
 def _start(ahead: Plan) -> None:
     """Begin to ask."""
-    probe = Probe(service().runs, ahead, state.visitor())
+    probe = Probe(door.entrance(), ahead, state.visitor())
     st.session_state.setdefault(state.PROBES, {})[ahead.endpoint.name] = probe
     probe.start()
 

@@ -8,12 +8,10 @@ from typing import Any
 import streamlit as st
 
 from components import state
-from components.known import known_endpoints
-from components.opening import open_bench
+from components.controls import fitted
+from components.opening import endpoint_here, open_bench
 from components.text import _, plain
 from playground.completion import Ending
-from playground.endpoints import Endpoint
-from playground.errors import ParameterError
 from playground.recording import Recording
 from playground.replay import replay_endpoint, replay_request
 
@@ -87,8 +85,8 @@ def recording_facts(recording: Recording, file: str) -> None:
 
 def bench_opening(recording: Recording) -> None:
     """Draw the way to the bench with the same request, and what of it cannot come along."""
-    endpoint, configured = _target(recording)
-    values, dropped = _fitted(recording, endpoint)
+    endpoint, configured = endpoint_here(recording.endpoint.get("name", ""))
+    values, dropped = fitted(endpoint, {name: value for name, value in _asked(recording).items() if name not in _NO_PARAMETERS})
     if st.button(_("Open on the bench"), key="open-recording", icon=":material/edit_note:"):
         if dropped:
             st.session_state[state.DROPPED] = dropped[:_MOST]
@@ -98,30 +96,6 @@ def bench_opening(recording: Recording) -> None:
     if dropped:
         words.append(_("Left out there: {names}.").format(names=", ".join(map(first_words, dropped[:_MOST]))))
     st.caption(plain(" ".join(words)))
-
-
-def _target(recording: Recording) -> tuple[Endpoint, bool]:
-    """Return the recorded endpoint if it can be used here, else the one that is chosen on the bench; and whether it is the former."""
-    rows = known_endpoints()
-    own = rows.get(recording.endpoint.get("name", ""))
-    if own is not None and own.off is None:
-        return own, True
-    usable = [row for row in rows.values() if row.off is None] or list(rows.values())
-    return rows.get(st.session_state.get(state.ENDPOINT, ""), usable[0]), False
-
-
-def _fitted(recording: Recording, endpoint: Endpoint) -> tuple[dict[str, Any], list[str]]:
-    """Return the values that an endpoint takes of those that were sent, and the names of the others."""
-    specs = {spec.name: spec for spec in endpoint.parameters}
-    values, dropped = dict[str, Any](), list[str]()
-    for name, value in _asked(recording).items():
-        if name in _NO_PARAMETERS:
-            continue
-        try:
-            values[name] = specs[name].check(value)
-        except (KeyError, ParameterError):
-            dropped.append(name)
-    return values, dropped
 
 
 def _asked(recording: Recording) -> dict[str, Any]:

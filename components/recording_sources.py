@@ -37,7 +37,7 @@ def recording_sources() -> None:
             st.button(MODELS[name], key=f"shipped-{name}", icon=":material/album:", on_click=_take_shipped, args=(name,))
     heading = _("This session’s runs")
     st.markdown(f"**{heading}**")
-    _own_runs(generations.runs()[::-1])
+    _own_runs([run for run in generations.runs()[::-1] if run.exchange.sent is not None])
 
 
 def _own_runs(runs: Sequence[Run]) -> None:

@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from components import state
+from components import door, state
 from components.choice import choice
 from components.known import known_endpoints
 from components.recording_player import Opened
@@ -14,7 +14,6 @@ from playground.errors import PlaygroundError
 from playground.language import translator
 from playground.message import message
 from playground.recording import write_recording
-from playground.service import service
 from playground.suite import MOST, USUAL, Outcome, Plan, Report, Suite, SuiteRun, plan, read_suite
 
 LOOK = 0.7
@@ -150,7 +149,7 @@ def _more(count: int) -> None:
 
 
 def _start(asked: _Asked, ahead: Plan) -> None:
-    asked.run, asked.charged = SuiteRun(service().runs, ahead, state.visitor()), 0
+    asked.run, asked.charged = SuiteRun(door.entrance(), ahead, state.visitor()), 0
     asked.run.start()
 
 

@@ -4,11 +4,12 @@ All three stand on one object, the body that is sent. Nothing here holds a secre
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import streamlit as st
 
-from components import state
+from components import door, state
 from components.choice import choice
 from components.known import known_endpoints
 from components.parameter_panel import put_values, read_values, visitor_mark
@@ -27,19 +28,22 @@ _PROOFS: dict[Auth, tuple[str, ...]] = {
 }
 
 
-def request_view(endpoint: Endpoint) -> None:
-    """Draw the chosen view; none is open until it is wanted."""
+def request_view(endpoint: Endpoint, beside: Callable[[], None]) -> None:
+    """Draw the chosen view; none is open until it is wanted. `beside` draws what stands at the end of the same line."""
     titles = {"request": _("Exact request"), "code": _("Code"), "paste": _("Paste to fill")}
-    chosen = st.segmented_control(
-        _("Request"), VIEWS, format_func=titles.__getitem__, key=state.REQUEST_VIEW, persist_state="session", label_visibility="collapsed"
-    )
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        chosen = st.segmented_control(
+            _("Request"), VIEWS, format_func=titles.__getitem__, key=state.REQUEST_VIEW, persist_state="session", label_visibility="collapsed"
+        )
+        beside()
     if chosen == "paste":
         _paste(endpoint)
         return
     if chosen is None:
         return
     try:
-        request = CompletionRequest(prompt=st.session_state.get(state.PROMPT, ""), parameters=read_values(endpoint))
+        typed = CompletionRequest(prompt=st.session_state.get(state.PROMPT, ""), parameters=read_values(endpoint))
+        endpoint, request = door.joined(endpoint, typed)
         if chosen == "request":
             _exact(endpoint, request)
         else:

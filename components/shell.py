@@ -4,7 +4,7 @@ import gc
 
 import streamlit as st
 
-from components import state
+from components import door, state
 from components.spending import session_cost
 from components.text import _, language, say
 from playground.language import LANGUAGES, choose_language
@@ -25,13 +25,26 @@ state.visitor()
 
 pages = [
     st.Page(ROOT / "pages" / "bench.py", title=_("Bench"), icon=":material/edit_note:", default=True),
+    st.Page(ROOT / "pages" / "history.py", title=_("History"), icon=":material/history:", url_path="history"),
     st.Page(ROOT / "pages" / "recordings.py", title=_("Recordings"), icon=":material/album:", url_path="recordings"),
     st.Page(ROOT / "pages" / "endpoints.py", title=_("Endpoints"), icon=":material/lan:", url_path="endpoints"),
     st.Page(ROOT / "pages" / "reference.py", title=_("Reference"), icon=":material/menu_book:", url_path="reference"),
+    st.Page(ROOT / "pages" / "snapshot.py", title=_("Snapshot"), icon=":material/link:", url_path="snapshot", visibility="hidden"),
 ]
-if service().settings.fault_endpoints:
+if door.demo_id() is not None:  # what else there is has its own ways to ask, and shows what the link does not offer
+    pages = [one for one in pages if one.url_path not in ("recordings", "endpoints")]
+elif service().settings.fault_endpoints:
     pages.append(st.Page(ROOT / "pages" / "faults.py", title=_("Fault lab"), icon=":material/bug_report:", url_path="faults"))
+pages.append(
+    st.Page(
+        ROOT / "pages" / "admin.py", title=_("Demo links"), icon=":material/confirmation_number:", url_path="admin",
+        visibility="visible" if st.session_state.get(state.ADMIN_SEEN) else "hidden",
+    )
+)
 page = st.navigation(pages)
+if page.url_path != "history":
+    st.session_state.pop(state.HISTORY_DELETED, None)
+door.keep_link()
 with st.sidebar:
     st.segmented_control(
         _("Language"), list(LANGUAGES), format_func=LANGUAGES.__getitem__, default=language(), key=state.LANGUAGE,

@@ -1,14 +1,21 @@
 """The bench: prompt and answer in the wide middle, endpoint and parameters beside them, the exact request below."""
 
+from functools import partial
+
 import streamlit as st
 
-from components import generations, state
+from components import door, generations, state
+from components.controls import Controls, put_controls
+from components.demo_strip import demo_strip
+from components.elsewhere import elsewhere, elsewhere_view
 from components.endpoint_selector import endpoint_selector
-from components.known import known_endpoints
-from components.parameter_panel import parameter_panel, put_values, read_values
+from components.known import known_endpoint
+from components.parameter_panel import parameter_panel, read_values
 from components.preset_menu import preset_menu
 from components.request_view import request_view
 from components.run_view import Actions, run_view
+from components.share_menu import share_menu
+from components.share_setup import forget_words, setup_words
 from components.spending import charge
 from components.text import _
 from playground.completion import CompletionRequest
@@ -24,15 +31,20 @@ def present_run() -> Run | None:
     """Return the run this page shows: the session's, or after a reload the one named in the address."""
     named = st.query_params.get("run")
     if state.GENERATIONS not in st.session_state and named:
-        found = service().runs.get(named)
-        if found is None:
+        try:
+            away = elsewhere(named)
+            found = None if away else generations.kept_run(named)
+        except PlaygroundError as error:
+            st.session_state[state.REFUSAL], st.session_state[state.GENERATIONS] = error, []
+            return None
+        if found is not None:
+            name = found.endpoint.name if found.replay_of is None else found.replay_of.endpoint.get("name", "")
+            put_controls(Controls(endpoint=name, values=found.request.parameters))
+            state.set_prompt(door.own_part(found.request.prompt))
+            generations.begin(found)
+        elif not away:
             st.session_state[state.LOST_RUN] = True
             del st.query_params["run"]
-        else:
-            st.session_state[state.ENDPOINT] = found.endpoint.name if found.replay_of is None else found.replay_of.endpoint.get("name", "")
-            state.set_prompt(found.request.prompt)
-            put_values(found.endpoint, found.request.parameters)
-            generations.add(found.request.prompt, found)
     entry = generations.present()
     run = entry.run if entry else None
     if run is not None:
@@ -50,17 +62,21 @@ def start() -> None:
     prompt = str(asked["prompt"])
     for key in (state.REFUSAL, state.LOST_RUN):
         st.session_state.pop(key, None)
+    forget_words()
     present = generations.present()
     continues = asked.get("mode") == "continue" and present is not None and present.run is not None
     st.session_state[state.PROMPT] = prompt
     try:
-        endpoint = known_endpoints()[st.session_state[state.ENDPOINT]]
+        endpoint = known_endpoint(st.session_state[state.ENDPOINT])
         whole = prompt + present.run.text if continues and present and present.run else prompt
         request = CompletionRequest(prompt=whole, parameters=read_values(endpoint))
-        run = service().runs.start(endpoint, request, state.visitor())
+        run = door.start(endpoint, request)
     except PlaygroundError as error:
         st.session_state[state.REFUSAL] = error
+        st.session_state[state.REFUSALS] = st.session_state.get(state.REFUSALS, 0) + 1
         return
+    if (history := service().history) is not None:
+        history.keep(run, parent=generations.parent(), demo=door.demo_id())
     generations.add(whole, run)
     charge(run)
     if continues:
@@ -70,14 +86,16 @@ def start() -> None:
 def move() -> None:
     """Undo or redo a generation."""
     asked = st.session_state[state.RUN_VIEW]["move"]
-    generations.move(-1 if asked["steps"] < 0 else 1, str(asked["prompt"]))
     st.session_state.pop(state.REFUSAL, None)
+    generations.move(-1 if asked["steps"] < 0 else 1, str(asked["prompt"]))
 
 
 def keep_draft() -> None:
-    """Keep what is typed, so that another page and back shows it again."""
-    st.session_state[state.PROMPT] = str(st.session_state[state.RUN_VIEW]["draft"])
-    st.session_state.pop(state.REFUSAL, None)
+    """Keep what is typed, so that another page and back shows it again. A sheet that goes has no draft any more, and that is told too."""
+    draft = st.session_state[state.RUN_VIEW].get("draft")
+    if draft is not None:
+        st.session_state[state.PROMPT] = str(draft)
+        st.session_state.pop(state.REFUSAL, None)
 
 
 def stop() -> None:
@@ -129,6 +147,8 @@ def take_presets() -> None:
 shown = present_run()
 if st.session_state.pop(state.LOST_RUN, False):
     st.info(_("The run of this link is no longer kept on the server. What you type here starts a new one."), icon=":material/history:")
+with st.container():
+    setup_words()
 middle, right = st.columns([1.95, 1], gap="medium")
 with right:
     endpoint = endpoint_selector()
@@ -140,6 +160,11 @@ if state.PROMPT not in st.session_state:
 
 # Where the events route cannot be reached the sheet is drawn again each second, and the text comes as data.
 by_data = bool(st.session_state.get(state.ROUTE_UNREACHABLE))
+away = st.query_params.get("run") if state.GENERATIONS not in st.session_state else None
 with middle:
-    (st.fragment(sheet, run_every=1.0) if by_data else sheet)()
-    request_view(endpoint)
+    demo_strip(endpoint)
+    if away is not None:
+        elsewhere_view(away)
+    else:
+        (st.fragment(sheet, run_every=1.0) if by_data else sheet)()
+        request_view(endpoint, partial(share_menu, endpoint, shown))

@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from components import wire_view
+from components import state, wire_view
+from components.door import own_part
 from components.text import _, language, say
 from playground.errors import PlaygroundError
 from playground.language import translator
@@ -58,12 +59,12 @@ class Actions:
 def run_view(
     *, key: str, prompt: str, revision: int, run: Run | None, refusal: PlaygroundError | None, with_rows: bool, cuts: Sequence[Cut],
     standing: tuple[int, int], can_move: tuple[bool, bool], presets: Sequence[Preset] | None, actions: Actions,
-    playing: Literal["playing", "paused"] | None = None,
+    playing: Literal["playing", "paused", "streaming", "frozen"] | None = None,
 ) -> Any:
     """Draw the sheet. A higher `revision` replaces what is typed by `prompt`. `with_rows` hands the run's text over as data.
 
     `cuts` are marked in the answer. `standing` is which answer of how many is shown, `can_move` whether there is an undo
-    and a redo. `presets` are kept in the browser; `None` asks for what it has kept. A recording that is `playing`, or paused,
+    and a redo. `presets` are kept in the browser; `None` asks for what it has kept. What is `playing`, paused, or somebody else's,
     is only to be looked at: nothing is typed, sent or kept.
     """
     base = (st.get_option("server.baseUrlPath") or "").strip("/")
@@ -74,14 +75,14 @@ def run_view(
         "language": language(),
         "labels": {**_labels(), **wire_view.wire_labels()},
         "playing": playing,
-        "refusal": None if refusal is None else {"message": say(refusal.message), "remedy": say(refusal.remedy) if refusal.remedy else None},
+        "refusal": None if refusal is None else _refusal(refusal),
         "run": None
         if run is None
         else {
             "id": run.id,
             "title": run.endpoint.title,
             "group": _(run.endpoint.group),
-            "prompt": run.request.prompt if run.request.prompt != prompt else None,
+            "prompt": shown if (shown := own_part(run.request.prompt)) != prompt else None,
             "free": run.endpoint.free,
             "price": _("No price is configured for this endpoint.") if run.endpoint.price is None else say(run.endpoint.price.words),
             "path": f"{'/' + base if base else ''}/runs/{run.id}",
@@ -101,6 +102,12 @@ def run_view(
             on_unreachable_change=actions.unreachable, on_stop_change=actions.stop, on_move_change=actions.move,
             on_presets_change=actions.presets, on_wire_change=lambda: None,
         )
+
+
+def _refusal(error: PlaygroundError) -> dict[str, Any]:
+    """What a refusal says; its number tells the page of the same one, said again, that it was asked and answered."""
+    remedy = say(error.remedy) if error.remedy else None
+    return {"message": say(error.message), "remedy": remedy, "number": st.session_state.get(state.REFUSALS, 0)}
 
 
 def _marks(text: str, cuts: Sequence[Cut]) -> list[list[Any]]:
@@ -152,6 +159,7 @@ def _labels() -> dict[str, str]:
         "streaming": _("Streaming"),
         "playing": _("Playing"),
         "paused": _("Paused"),
+        "frozen": _("Snapshot"),
         "finished": _("Finished"),
         "stopped": _("Stopped"),
         "cut": _("End not confirmed"),

@@ -8,6 +8,8 @@ const MOST_SEAMS = 2000; // in sight at once
 const DRAFT_MS = 400;
 const OPEN_MS = 8000;
 const TRIES = 2;
+const REFUSALS = 10;
+const AGAIN_MS = 1000;
 const STORE = "playground-draft";
 const PRESETS = "playground-presets";
 const LOOKS = "playground-looks";
@@ -313,6 +315,7 @@ class View {
 
   keepDraft() {
     if (this.playing) return;
+    window.playgroundSheet.typed = this.prompt.value;
     remember(sessionStorage, STORE, JSON.stringify({ text: this.prompt.value, run: this.data?.run?.id ?? null }));
   }
 
@@ -409,13 +412,14 @@ class View {
     this.verdict = "not returned";
     this.place = 0;
     this.offline = byData;
+    this.refusals = 0;
     this.spoken = 0;
     this.unite("");
     this.live.textContent = "";
     this.say(this.note, []);
     this.sayLoop(null);
     this.marks = "[]";
-    this.followsEnd = true;
+    this.followsEnd = this.playing !== "frozen"; // a snapshot is read from its beginning
     this.badges.textContent = "";
     this.details.begin();
     if (!run) return;
@@ -429,6 +433,7 @@ class View {
   relabel(run) {
     this.run = { ...this.run, ...run };
     if (this.offline) return;
+    clearTimeout(this.again);
     this.source?.close();
     this.listen(this.run);
   }
@@ -436,15 +441,23 @@ class View {
   listen(run) {
     this.source = new EventSource(`${run.path}/events?from=${this.rows.length}&lang=${this.language}`);
     let tries = 0;
+    let stated = [0, 0, 0, 0];
     this.source.onopen = () => {
+      stated = [0, 0, 0, 0];
       this.reached = true;
+      this.refusals = 0;
       clearTimeout(this.openTimer);
     };
     // A host that swallows the route may never answer at all.
     this.openTimer = setTimeout(() => this.giveUp(), OPEN_MS);
     this.source.onmessage = (event) => {
+      // Numbers come as what they are more than the ones before on this connection.
+      const row = JSON.parse(event.data);
+      for (let place = 1; place <= stated.length && place < row.length; place += 1) {
+        if (row[place] !== null) row[place] = stated[place - 1] += row[place];
+      }
       // `id` counts the sentences up to this one: what was there already, after a reconnection, is not taken twice.
-      if (Number(event.lastEventId) === this.rows.length + 1) this.add(JSON.parse(event.data));
+      if (Number(event.lastEventId) === this.rows.length + 1) this.add(row);
     };
     this.source.addEventListener("end", (event) => this.finish(JSON.parse(event.data)));
     this.source.addEventListener("place", (event) => {
@@ -453,12 +466,16 @@ class View {
     });
     this.source.addEventListener("loop", (event) => this.sayLoop(JSON.parse(event.data)));
     this.source.onerror = () => {
-      // It reconnects by itself, and where the route was reached before, for as long as it takes.
-      if (this.source?.readyState === EventSource.CLOSED || (!this.reached && ++tries >= TRIES)) this.giveUp();
+      // It reconnects by itself, and where the route was reached before, for as long as it takes. A refusal ends that; but when another
+      // server takes over, it takes that one a moment to know that the run is over, and what was kept of it.
+      const refused = this.source?.readyState === EventSource.CLOSED;
+      if (refused && this.reached && ++this.refusals < REFUSALS) this.again = setTimeout(() => this.listen(this.run), AGAIN_MS);
+      else if (refused || (!this.reached && ++tries >= TRIES)) this.giveUp();
     };
   }
 
   giveUp() {
+    this.refusals = 0;
     this.source?.close();
     clearTimeout(this.openTimer);
     this.offline = true;
@@ -467,6 +484,7 @@ class View {
 
   unfollow() {
     clearTimeout(this.openTimer);
+    clearTimeout(this.again);
     this.source?.close();
     this.source = null;
     clearInterval(this.clock);
@@ -654,7 +672,8 @@ class View {
     this.undo.disabled = going || !can_move[0];
     this.redo.disabled = going || !can_move[1];
     const several = standing[1] > 0;
-    this.undo.hidden = this.redo.hidden = this.standing.hidden = !several;
+    this.undo.hidden = this.redo.hidden = !several && !can_move.some(Boolean);
+    this.standing.hidden = !several;
     if (several) this.standing.textContent = fill(labels.standing, { place: standing[0], count: standing[1] });
     this.stopNow.hidden = !going;
     this.goKey.textContent = going ? "Esc" : this.runKey;

@@ -77,6 +77,7 @@ def wire_labels() -> dict[str, str]:
         "wire": _("Wire"),
         "wire_none": _("Nothing was sent yet."),
         "wire_wait": _("Waiting for the wire…"),
+        "wire_gone": _("The wire of this run was not kept."),
         "wire_request": _("Request"),
         "wire_response": _("Response"),
         "wire_events": _("Events as they were sent"),

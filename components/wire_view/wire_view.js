@@ -797,7 +797,7 @@ class WireList {
     const { labels, wire, view } = this;
     const none = !wire || (!wire.sent && !wire.events.length);
     this.none.hidden = !none;
-    this.none.textContent = view.run ? labels.wire_wait : labels.wire_none;
+    this.none.textContent = !view.run ? labels.wire_none : wire?.whole ? labels.wire_gone : labels.wire_wait;
     for (const fold of Object.values(this.folds)) fold.hidden = none;
     this.sum.parentElement.hidden = this.pane.hidden = none;
     if (none) return;

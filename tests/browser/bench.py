@@ -266,3 +266,45 @@ class Endpoints:
         self.page.get_by_role("button", name="Add this endpoint").click()
         self.settled()
         return self
+
+
+class HistoryPage:
+    """The page of the history in one page."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.lines = page.locator(".history-list li")
+        self.text = page.locator(".history-text .words")
+
+    def follow(self) -> "HistoryPage":
+        """Go there by the link, in the same session."""
+        self.page.get_by_role("link", name="History").click()
+        expect(self.page.get_by_role("heading", name="History", exact=True)).to_be_visible(timeout=SHEET_TIME)
+        self.settled()
+        return self
+
+    def settled(self) -> None:
+        """Wait until no script runs."""
+        expect(self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_attached(timeout=SHEET_TIME)
+
+    def open(self, number: int = 0) -> "HistoryPage":
+        """Open a line, the newest first, and wait for its text."""
+        self.lines.nth(number).locator(".open").click()
+        expect(self.text).to_be_visible()
+        self.settled()
+        return self
+
+    def search(self, words: str) -> "HistoryPage":
+        """Type into the search."""
+        self.page.get_by_role("searchbox", name="Search").fill(words)
+        return self
+
+    def press(self, key: str) -> "HistoryPage":
+        """Press a button by its key. A replaced one lingers for a moment, after the new one."""
+        self.page.locator(f".st-key-{key} button").first.click()
+        self.settled()
+        return self
+
+    def text_content(self) -> str:
+        """The text that is shown, character by character as the page holds it."""
+        return str(self.text.evaluate("element => element.textContent"))

@@ -7,6 +7,7 @@ import html
 import json
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import quote, quote_plus, unquote
 
@@ -14,6 +15,7 @@ import pytest
 import requests
 from playwright.sync_api import Error, Page, Response, WebSocket, expect
 
+from playground.setup_link import read_setup
 from tests.browser.bench import Bench, Endpoints
 from tests.browser.conftest import Serve, Visit
 from tests.browser.serving import Site, copy_of_app
@@ -426,6 +428,24 @@ class Visitor:
         self.page.keyboard.press("Escape")
         self.search.look(self.page, "preset")
 
+    def share(self) -> str:
+        """Share the set-up and the answer, and look through what these links hold; return the one to the answer."""
+        self.page.get_by_role("button", name="Share", exact=True).click()
+        menu = self.page.get_by_role("dialog")
+        code = menu.get_by_test_id("stCode")
+        menu.get_by_role("radio", name="This set-up").click()
+        expect(code).to_contain_text("#setup=")
+        packed = code.inner_text().replace("\n", "").partition("#setup=")[2].strip()
+        self.search.find("links", json.dumps(asdict(read_setup(packed)[0])), "set-up link")
+        menu.get_by_role("radio", name="This answer").click()
+        menu.get_by_role("button", name="Make the link").click()
+        expect(code).to_contain_text("/s/")
+        link = code.inner_text().strip()
+        self.search.look(self.page, "sharing")
+        self.page.keyboard.press("Escape")
+        self.search.find("links", requests.get(link, timeout=20).content, "preview")
+        return link
+
     def look_at_wire(self) -> None:
         """Look at the wire below the answer, all of it."""
         self.bench.details("Wire")
@@ -529,6 +549,7 @@ def test_no_secret_leaves_by_any_way_out(start: Callable[..., Visitor], worst_se
         visitor.run(name, "in the middle")
     visitor.run("iam", "as text")
     visitor.look_at_wire()
+    snapshots = [visitor.share()]
 
     visitor.read_code("bearer", OPENAI_CODE)
     visitor.read_code("pair", QIANFAN_CODE, "Access token", "IAM signature")
@@ -564,11 +585,12 @@ def test_no_secret_leaves_by_any_way_out(start: Callable[..., Visitor], worst_se
     for name in ("own key", "own pair", "own iam", "own token"):
         visitor.run(name, "as text", group=OWN)
     link = bench.page.url
+    snapshots.append(visitor.share())
     visitor.endpoints.follow().card("own key").get_by_role("button", name="delete").click()
     expect(visitor.endpoints.card("own key")).to_have_count(0)
     search.look(bench.page, "removed")
     visitor.save_recordings()
-    for address in (link, f"{site.url}/endpoints", f"{site.url}/reference", f"{site.url}/nowhere"):
+    for address in (link, *snapshots, f"{site.url}/endpoints", f"{site.url}/reference", f"{site.url}/nowhere"):
         visitor.go(address)
     bench.page.route("**/runs/**", lambda route: route.abort())
     visitor.go(link)
@@ -576,9 +598,11 @@ def test_no_secret_leaves_by_any_way_out(start: Callable[..., Visitor], worst_se
     search.look(bench.page, "by data")
     visitor.break_down()
     search.look_around(tmp_path / "copy", tmp_path / "cache")
+    for path in tmp_path.glob("app.sqlite3*"):
+        search.find("database", path.read_bytes())
 
     assert all(words in site.log for words in ("DEBUG", "mishap in a page", "mishap in a thread", "mishap that was caught", "Traceback"))
-    for place in ("frames", "page", "headers", "bodies", "events", "recording", "downloads", "log", "emulator's log", "files"):
+    for place in ("frames", "page", "headers", "bodies", "events", "recording", "downloads", "links", "database", "log", "emulator's log", "files"):
         assert search.searched[place]
     sent = {*ENVIRONMENT.values(), *DOTENV.values(), *SECRETS.values(), *TYPED.values(), FETCHED["token"]}
     never_sent = {ENVIRONMENT["PLAYGROUND_SALT"], ENVIRONMENT["QIANFAN_SECRET_KEY"]}

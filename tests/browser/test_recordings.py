@@ -27,7 +27,7 @@ class Recordings(Bench):
 
     def follow(self) -> "Recordings":
         """Go there by the link, in the same session."""
-        self.page.get_by_test_id("stSidebarNav").locator("a").nth(1).evaluate("link => link.click()")
+        self.page.get_by_test_id("stSidebarNav").locator("a[href$='/recordings']").evaluate("link => link.click()")
         expect(self.page.get_by_test_id("stFileUploader")).to_be_visible()
         self.settled()
         return self
