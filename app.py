@@ -11,13 +11,21 @@ from emulator.local import local_service
 from emulator.options import Options
 from emulator.server import running
 from local_model.resident import CONTEXT, Resident
+from playground.health import health_routes
+from playground.logs import RunLog, write_json
+from playground.metrics import Metrics, OpenPages
 from playground.redaction import guard_logs
 from playground.routes import run_routes
 from playground.service import close_service, open_service, service
 from playground.settings import read_settings
+from playground.share_routes import share_routes
+from playground.shutdown import leaving_in_order
 from playground.visitors import VisitorCookie
 
+if read_settings().log == "json":
+    write_json()
 guard_logs()
+metrics = Metrics()
 
 
 @asynccontextmanager
@@ -27,9 +35,10 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     model = Resident(settings.values, settings.local_length)
     services = [local_service(model.engine, context=CONTEXT, length=model.length, trouble=model.trouble)] if model.wanted else []
     with running(settings.emulator_port, options=Options(keep_bodies=False), services=services) as emulator:
-        open_service(settings, emulator.base_url, model.look_up)
+        open_service(settings, emulator.base_url, model.look_up, [metrics, RunLog()])
         model.start()
-        yield
+        async with leaving_in_order(lambda: service().runs, settings.drain):
+            yield
         close_service()
         model.close()
 
@@ -37,7 +46,10 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
 base = (st.get_option("server.baseUrlPath") or "").strip("/")
 app = st.App(
     Path(__file__).parent / "components" / "shell.py",
-    routes=run_routes(base),
-    middleware=[Middleware(VisitorCookie, secret=lambda: service().cookie_secret, path=f"/{base}")],
+    routes=[*run_routes(base), *share_routes(base), *health_routes(base, metrics)],
+    middleware=[
+        Middleware(VisitorCookie, secret=lambda: service().cookie_secret, path=f"/{base}"),
+        Middleware(OpenPages, metrics=metrics, secret=lambda: service().cookie_secret),
+    ],
     lifespan=lifespan,
 )

@@ -26,6 +26,7 @@ class Site:
     url: str
     emulator_url: str
     log_file: Path
+    process: subprocess.Popen[bytes] | None = None
 
     @property
     def log(self) -> str:
@@ -43,7 +44,11 @@ def serving(log_file: Path, environ: Mapping[str, str], root: Path = ROOT) -> It
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.address", "127.0.0.1"]
     with log_file.open("wb") as log:
         process = subprocess.Popen(command, cwd=root, env={**inherited, **chosen}, stdout=log, stderr=subprocess.STDOUT)
-    site = Site(url=f"http://127.0.0.1:{port}", emulator_url=f"http://127.0.0.1:{emulator_port}", log_file=log_file)
+    base = environ.get("STREAMLIT_SERVER_BASE_URL_PATH", "")
+    site = Site(
+        url=f"http://127.0.0.1:{port}" + (f"/{base}" if base else ""), emulator_url=f"http://127.0.0.1:{emulator_port}", log_file=log_file,
+        process=process,
+    )
     try:
         _wait_until_healthy(site, process)
         yield site
