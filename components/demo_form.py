@@ -59,7 +59,7 @@ def demo_form() -> None:
             below[f"{kind}_{scope}"] = column.empty()
     left, right = st.columns(2)
     left.number_input(
-        _("Tokens of one answer, at most"), min_value=1, step=100, key=_key("tokens_per_run"),
+        _("Tokens, each answer"), min_value=1, step=100, key=_key("tokens_per_run"),
         help=_("An answer is stopped there. As much is held from the budget before a run begins, and given back if it took less."), **_KEPT,
     )
     below["tokens_per_run"] = left.empty()

@@ -13,14 +13,16 @@ from playground.demos import KINDS, Demo, Demos, Meter
 from playground.price import money
 from playground.service import service
 
+LOOK = 2.0
 _BILLION = 10**9
 
 
+@st.fragment(run_every=LOOK)
 def demo_list(demos: Demos) -> None:
-    """Draw a card for each link, the newest first."""
+    """Draw a card for each link, the newest first; again and again by itself, as its books change."""
     links = demos.all()
     if not links:
-        st.info(_("No links yet. The first one is made beside."), icon=":material/confirmation_number:")
+        st.info(_("No links yet. Make the first one with the form."), icon=":material/confirmation_number:")
     for demo in links:
         with st.container(border=True, key=f"demo-{demo.id}", gap="small"):
             _card(demos, demo)
@@ -91,7 +93,9 @@ def _switches(demo: Demo) -> None:
                       help=_("Nothing begins by it any more, and what goes on is stopped."))
         else:
             st.button(_("Resume"), key=f"demo-resume-{demo.id}", icon=":material/play_arrow:", on_click=_resume, args=(demo.id,))
-        st.button(_("Change"), key=f"demo-change-{demo.id}", icon=":material/edit:", on_click=_change, args=(demo,))
+        if st.button(_("Change"), key=f"demo-change-{demo.id}", icon=":material/edit:"):
+            _change(demo)
+            st.rerun()
         st.link_button(_("Open"), link_of(demo), icon=":material/open_in_new:")
         st.button("", key=f"demo-delete-{demo.id}", icon=":material/delete:", type="tertiary", on_click=_ask, args=(demo.id,), help=_("Delete"))
 

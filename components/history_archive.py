@@ -21,7 +21,7 @@ def archive_menu(history: History) -> None:
     def everything() -> bytes:
         return b"".join(piece.encode() for piece in write_archive(history.records(visitor)))
 
-    with st.popover(_("Take along"), icon=":material/inventory_2:", type="tertiary"):
+    with st.popover(_("Export and import"), icon=":material/inventory_2:", type="tertiary"):
         st.caption(_("Everything as one file: each run with its prompt, parameters, answer and note, and no key. It can be taken in again anywhere."))
         st.download_button(
             _("Save everything"), everything, "history.json", "application/json", key="save-history", icon=":material/download:", on_click="ignore",

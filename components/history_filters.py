@@ -26,13 +26,14 @@ def chosen_query(names: Sequence[str]) -> Query:
             _("Search"), key=state.HISTORY_WORDS, type="search", live=True, label_visibility="collapsed", width=300,
             placeholder=_("Search: prompts, answers, notes"), on_change=first_page, persist_state="session",
         )
+        endpoints = {"": _("Every endpoint"), **{name: endpoint_title(name) for name in names}}
         endpoint = choice(
-            _("Endpoint"), ["", *names], key=state.HISTORY_ENDPOINT, title=lambda name: endpoint_title(name) if name else _("Every endpoint"),
+            _("Endpoint"), list(endpoints), key=state.HISTORY_ENDPOINT, title=endpoints.__getitem__,
             changed=lambda before: first_page(), label_visibility="collapsed", width=184,
         )
-        words_of = endings()
+        ways = {"": _("Every ending"), **{way.value: said for way, said in endings().items() if way is not None}}
         ending = choice(
-            _("Ending"), ["", *Ending], key=state.HISTORY_ENDING, title=lambda name: words_of[Ending(name)] if name else _("Every ending"),
+            _("Ending"), list(ways), key=state.HISTORY_ENDING, title=ways.__getitem__,
             changed=lambda before: first_page(), label_visibility="collapsed", width=150,
         )
         kinds = {"starred": _("★ Starred"), "noted": _("With a note")}

@@ -112,7 +112,7 @@ def glimpse(text: str, wanted: Sequence[str] = ()) -> str:
     """Return the beginning of a text in one line; or of what stands around the first word that is looked for."""
     lower = text.lower()
     places = [place for word in wanted if (place := lower.find(word)) >= 0]
-    start = max(0, min(places) - _BEFORE) if places and min(places) > _GLIMPSE // 3 else 0
+    start = max(0, min(places) - _BEFORE) if places and min(places) > 2 * _BEFORE else 0
     words = " ".join(text[start : start + 4 * _GLIMPSE].split())
     words = words if len(words) <= _GLIMPSE else f"{words[:_GLIMPSE]}…"
     return (f"…{words}" if start else words).encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -41,8 +41,9 @@ def live_runs(demos: Demos) -> None:
         st.markdown(f"`{one.visitor[:_MARK]}` {plain(' · '.join(filter(None, words)))}")
 
 
+@st.fragment(run_every=LOOK)
 def refusals(demos: Demos) -> None:
-    """Draw what was refused, by link and reason."""
+    """Draw what was refused, by link and reason; again and again by itself."""
     reasons = {
         "unknown": _("unknown link"), "stopped": _("link stopped"), "expired": _("link expired"), "spent": _("budget used up"),
         "spent_you": _("a visitor's budget used up"), "endpoint": _("endpoint not offered"), "request": _("outside what is permitted"),

@@ -31,7 +31,7 @@ _PROOFS: dict[Auth, tuple[str, ...]] = {
 def request_view(endpoint: Endpoint, beside: Callable[[], None]) -> None:
     """Draw the chosen view; none is open until it is wanted. `beside` draws what stands at the end of the same line."""
     titles = {"request": _("Exact request"), "code": _("Code"), "paste": _("Paste to fill")}
-    with st.container(horizontal=True, horizontal_alignment="distribute"):
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         chosen = st.segmented_control(
             _("Request"), VIEWS, format_func=titles.__getitem__, key=state.REQUEST_VIEW, persist_state="session", label_visibility="collapsed"
         )

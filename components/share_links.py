@@ -6,7 +6,8 @@ import streamlit as st
 
 from components import state
 from components.recording_facts import first_words, local_time
-from components.text import _, plain
+from components.text import _, plain, say
+from playground.errors import PlaygroundError
 from playground.service import service
 from playground.sharing import Link, Sharing
 
@@ -40,7 +41,11 @@ def links_list() -> None:
     if sharing is None:
         st.caption(_("This server keeps nothing, so it has no links."))
         return
-    links = sharing.links(state.visitor())
+    try:
+        links = sharing.links(state.visitor())
+    except PlaygroundError as error:
+        st.caption(f":red[{plain(' '.join(say(text) for text in (error.message, error.remedy) if text))}]")
+        return
     if not links:
         st.caption(_("You have made no links yet."))
     count = int(st.session_state.get(state.SHARE_LISTED, SHOWN))
@@ -79,7 +84,10 @@ def _ask(link_id: str | None) -> None:
 
 
 def _revoke(sharing: Sharing, link_id: str) -> None:
-    sharing.revoke(state.visitor(), link_id)
+    try:
+        sharing.revoke(state.visitor(), link_id)
+    except PlaygroundError:
+        return  # the list says why; what was to be revoked still asks
     st.session_state.pop(state.SHARE_REVOKING, None)
     st.session_state.pop(state.SHARE_MADE, None)
     st.session_state.pop(state.SHARE_SHORT, None)

@@ -14,7 +14,7 @@ from components.parameter_panel import visitor_mark
 from components.share_changes import changes_table
 from components.text import _, plain, say
 from playground.endpoints import Endpoint
-from playground.errors import ParameterError
+from playground.errors import ParameterError, PlaygroundError
 from playground.message import Message, message
 from playground.service import service
 from playground.setup_link import Setup, find_endpoint, fit, read_setup
@@ -104,7 +104,7 @@ def _heard() -> None:
     try:
         setup, words = read_setup(str(told["packed"])) if "packed" in told else _kept(str(told.get("id")))
         offer(setup, words)
-    except ParameterError as error:
+    except PlaygroundError as error:
         forget_words()
         st.session_state[state.SHARE_WORDS] = [text for text in (error.message, error.remedy) if text]
 

@@ -1,6 +1,7 @@
 """The main script: page set-up, language, navigation. Everything else is in the pages."""
 
 import gc
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -21,6 +22,7 @@ def _settle() -> None:
 
 _settle()
 st.set_page_config(page_title=_("Completion playground"), page_icon=str(ROOT / "components" / "icon.png"), layout="wide", initial_sidebar_state=232)
+st.html(ROOT / "components" / "shell.css")
 state.visitor()
 
 pages = [
@@ -38,7 +40,7 @@ elif service().settings.fault_endpoints:
 pages.append(
     st.Page(
         ROOT / "pages" / "admin.py", title=_("Demo links"), icon=":material/confirmation_number:", url_path="admin",
-        visibility="visible" if st.session_state.get(state.ADMIN_SEEN) else "hidden",
+        visibility="visible" if st.session_state.get(state.ADMIN_SEEN) or urlsplit(st.context.url or "").path.endswith("/admin") else "hidden",
     )
 )
 page = st.navigation(pages)

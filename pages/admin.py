@@ -20,7 +20,7 @@ demos = service().demos
 if demos is None:
     st.warning(_("The database cannot be opened, so there are no demo links."), icon=":material/database_off:")
     st.stop()
-st.caption(_("A link lets others use your endpoints without your keys, within a budget. It is the only way in: whoever has it may use it."))
+st.caption(_("A link lets others use your endpoints without your keys, within a budget. Whoever has it may use it."))
 if service().settings.access == "open":
     st.caption(
         ":orange[:material/lock_open:] "

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from playground.completion import CompletionRequest
-from playground.demos import Amount, Demo, Demos
+from playground.demos import Demo, Demos
 from playground.endpoints import VISITOR, Endpoint
 from playground.errors import AccessRefused, ConfigurationError, LimitReached, ParameterError, PlaygroundError
 from playground.message import message
@@ -111,7 +111,7 @@ class Admission:
         try:
             run = self.runs.start(own, whole, caller.visitor, demo.brake())
         except BaseException:
-            self.demos.settle(hold, Amount())
+            self.demos.give_back(hold)
             raise
         self.demos.watch(demo, hold, wanted, run)
         return run

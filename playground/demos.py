@@ -13,7 +13,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
@@ -142,6 +142,9 @@ class Demo:
     def joined(self, endpoint: Endpoint, request: CompletionRequest) -> CompletionRequest:
         """Return a visitor's request with what the link adds, unchecked."""
         values = {**self.fixed(endpoint), **{name: value for name, value in request.parameters.items() if value is not None}}
+        told = values.get("max_tokens")
+        if (told is None or told > self.tokens_per_run) and any(spec.name == "stream" for spec in endpoint.parameters):
+            values["stream"] = True  # only what comes in pieces can be stopped at the link's limit
         return CompletionRequest(
             prompt=self.prefix + request.prompt, parameters={name: value for name, value in values.items() if value is not None}
         )
@@ -389,18 +392,20 @@ class Demos:
     def delete(self, demo_id: str) -> None:
         """Forget a link and its books; its runs are stopped."""
         with self._database.begin() as connection:
+            # In the order in which a run is settled, so that neither waits for the other.
+            connection.execute(delete(reservations).where(reservations.c.demo == demo_id))
             connection.execute(delete(demos).where(demos.c.id == demo_id))
             connection.execute(delete(demo_visitors).where(demo_visitors.c.demo == demo_id))
-            connection.execute(delete(reservations).where(reservations.c.demo == demo_id))
             connection.execute(delete(refusals).where(refusals.c.demo == demo_id))
         self._halt(demo_id)
 
     def left(self, demo: Demo, visitor: str = "") -> Left:
-        """Return what is left of it for everybody, and for this visitor."""
+        """Return what is left of it for everybody, and for this visitor. Raises `ConfigurationError` where the books cannot be read."""
         if time.monotonic() - self._swept > DEAD / 2:
             self._swept = time.monotonic()
-            self.settle_dead()
-        with self._database.connect() as connection:
+            with suppress(SQLAlchemyError):  # what a dead server held can wait
+                self.settle_dead()
+        with _books(), self._database.connect() as connection:
             whole = connection.execute(select(demos).where(demos.c.id == demo.id)).one_or_none()
             own = connection.execute(
                 select(demo_visitors).where(demo_visitors.c.demo == demo.id, demo_visitors.c.visitor == visitor)
@@ -451,6 +456,13 @@ class Demos:
             own = and_(demo_visitors.c.demo == row.demo, demo_visitors.c.visitor == row.visitor)
             connection.execute(update(demo_visitors).where(own).values(**change(demo_visitors)))
         return True
+
+    def give_back(self, hold: str) -> None:
+        """Let go of what was held for a run that never began; a database that is away is waited for elsewhere."""
+        try:
+            self.settle(hold, Amount())
+        except SQLAlchemyError:
+            threading.Thread(target=self._settle_surely, args=(hold, Amount()), name=f"demo-{hold[:6]}", daemon=True).start()
 
     def settle_dead(self) -> int:
         """Settle what is held by servers that have not been seen for a while, as it was held; return how many holds that were."""

@@ -576,14 +576,25 @@ def _beginning(raw: str) -> str:
     return restored(raw.removesuffix(ESCAPE))[:SHOWN]
 
 
+_SECOND = 1_000_000
+_CROWD = 5
+
+
 def _place(started: float) -> int:
-    return int(started * 1_000_000)
+    return int(started * _SECOND)
 
 
 def _free_place(connection: Connection, started: float) -> int:
-    """Return where in time a run stands: there, or as soon after it as no other one does."""
-    place = _place(started)
+    """Return where in time a run stands: there, or as soon after it as no other one does; in a crowd, after the last of the next second.
+
+    A file may hold any number of runs of one moment: to try one place after the other would take for ever.
+    """
+    place, tried = _place(started), 0
     while connection.scalar(select(runs.c.place).where(runs.c.place == place)) is not None:
+        tried += 1
+        if tried >= _CROWD:
+            last = select(func.max(runs.c.place)).where(runs.c.place >= place, runs.c.place < place + _SECOND)
+            place = int(connection.execute(last).scalar_one())
         place += 1
     return place
 

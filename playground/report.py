@@ -109,6 +109,7 @@ def outcome(run: Run, translate: Translate) -> dict[str, Any]:
         },
         "elapsed_ms": round(run.elapsed * 1000),
         "first_ms": round(sentences[0].arrived * 1000) if sentences else None,
+        "events": len(events),
         "sentences": len(sentences),
         "characters": sum(len(sentence.text) for sentence in sentences),
         "tokens": None if usage is None else [usage.prompt_tokens, usage.completion_tokens, usage.total_tokens],

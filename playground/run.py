@@ -315,9 +315,7 @@ class Runs:
             if len(going) >= self.limits.runs_in_all:
                 raise LimitReached(message("This server is busy: too many runs are going."), message("Try again in a moment."))
             self._runs[run.id] = run
-            if self._warden is None:
-                self._warden = threading.Thread(target=self._watch, name="run-warden", daemon=True)
-                self._warden.start()
+            self._set_warden()
         for observer in self._observers:
             observer.began(run)
         threading.Thread(target=self._read, args=(run, source), name=f"run-{run.id[:6]}", daemon=True).start()
@@ -355,6 +353,13 @@ class Runs:
         run.touch()
         with self._lock:
             self._runs.setdefault(run.id, run)
+            self._set_warden()
+
+    def _set_warden(self) -> None:
+        """Have somebody tidy up, from when there is anything to tidy. Call with the lock."""
+        if self._warden is None:
+            self._warden = threading.Thread(target=self._watch, name="run-warden", daemon=True)
+            self._warden.start()
 
     def close(self) -> None:
         """Stop everything that runs; nothing more begins."""

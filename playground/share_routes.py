@@ -1,6 +1,7 @@
 """The route of a shared link: `GET /s/{id}`, what a chat's preview reads of it, and the way on to the page for a person.
 
-A page of HTML without any script. 404 for an id that never was, 410 for a link that is revoked or expired, both in words.
+A page of HTML without any script. 404 for an id that never was, 410 for a link that is revoked or expired, 503 while the database
+does not answer, all in words.
 """
 
 import html
@@ -12,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from playground.errors import PlaygroundError
 from playground.language import choose_language, translator
 from playground.message import Message, message
 from playground.service import service
@@ -73,7 +75,10 @@ async def shared_link(request: Request) -> Response:
     """Tell what a link is of, and lead on to it. The addresses are relative, so that no proxy's path can make them wrong."""
     language = choose_language(_wanted(request.headers.get("accept-language", "")))
     link_id, sharing = request.path_params["link_id"], service().sharing
-    link = await run_in_threadpool(sharing.find, link_id) if sharing is not None else None
+    try:
+        link = await run_in_threadpool(sharing.find, link_id) if sharing is not None else None
+    except PlaygroundError as error:
+        return _away(error, language)
     if link is None:
         return _over(_OVER["unknown" if sharing is not None else "nothing"], 404, language)
     if link.over:
@@ -97,6 +102,16 @@ def _over(words: Message, status: int, language: str) -> Response:
     return _html(
         status, language, title=words.render(say), description=more, address="../", words=message("To the playground").render(say), forward=""
     )
+
+
+def _away(error: PlaygroundError, language: str) -> Response:
+    say = translator(language)
+    more = error.remedy.render(say) if error.remedy is not None else ""
+    page = _html(
+        503, language, title=error.message.render(say), description=more, address="../", words=message("To the playground").render(say), forward=""
+    )
+    page.headers["Retry-After"] = "5"
+    return page
 
 
 def _html(status: int, language: str, *, title: str, description: str, address: str, words: str, forward: str) -> Response:

@@ -5,17 +5,20 @@ visitor's mark; else prompt and answer are as they were. A link that is revoked,
 """
 
 import json
+import logging
 import re
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from playground.database import Database, now
-from playground.errors import LimitReached, ParameterError
+from playground.errors import LimitReached, ParameterError, PlaygroundError
 from playground.message import Message, message
 from playground.redaction import mask_known, redact
 from playground.run import Run
@@ -40,6 +43,7 @@ _FACTS = (
     shared.c.excerpt,
 )
 _EMPTY = {"content": None, "excerpt": "", "size": 0}
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +67,7 @@ class Link:
 
 
 class Sharing:
-    """The links of one database. Safe for many threads."""
+    """The links of one database. Safe for many threads. Everything raises `PlaygroundError` while the database does not answer."""
 
     def __init__(self, database: Database, *, most: int = MOST, a_minute: int = MOST_A_MINUTE, room: int = ROOM) -> None:
         self._database = database
@@ -83,7 +87,7 @@ class Sharing:
         """Return a link, whether or not it is over; `None` if there is none."""
         if not _ID.fullmatch(link_id):
             return None
-        with self._database.connect() as connection:
+        with _in_words(), self._database.connect() as connection:
             row = connection.execute(select(*_FACTS).where(shared.c.id == link_id)).mappings().first()
         return None if row is None else _link(row)
 
@@ -109,25 +113,25 @@ class Sharing:
         return run
 
     def count_open(self, link_id: str) -> None:
-        """Note that somebody opened it."""
-        with self._database.begin() as connection:
+        """Note that somebody opened it, as far as that is possible."""
+        with suppress(PlaygroundError), _in_words(), self._database.begin() as connection:
             connection.execute(update(shared).where(shared.c.id == link_id).values(opens=shared.c.opens + 1))
 
     def links(self, visitor: str) -> list[Link]:
         """Return a visitor's own links, the newest first."""
         wanted = select(*_FACTS).where(shared.c.visitor == visitor).order_by(shared.c.made.desc(), shared.c.id).limit(2 * self._most)
-        with self._database.connect() as connection:
+        with _in_words(), self._database.connect() as connection:
             return [_link(row) for row in connection.execute(wanted).mappings()]
 
     def revoke(self, visitor: str, link_id: str) -> bool:
         """Close a link of this visitor's for good, and forget what it held. Returns whether there was one to close."""
         own = and_(shared.c.id == link_id, shared.c.visitor == visitor, shared.c.revoked.is_(None))
-        with self._database.begin() as connection:
+        with _in_words(), self._database.begin() as connection:
             return connection.execute(update(shared).where(own).values(revoked=now(), **_EMPTY)).rowcount > 0
 
     def _content(self, link: Link) -> Any:
         wanted = select(shared.c.content).where(shared.c.id == link.id)
-        with self._database.connect() as connection:
+        with _in_words(), self._database.connect() as connection:
             content = None if link.over else connection.execute(wanted).scalar()
         if content is None:
             raise _over()
@@ -141,7 +145,7 @@ class Sharing:
             id=secrets.token_hex(16), kind=kind, visitor=visitor, made=made, expires=made + lasts if lasts is not None else None, revoked=None,
             opens=0, title=title, excerpt=excerpt(content, LONGEST_EXCERPT),
         )
-        with self._database.begin() as connection:
+        with _in_words(), self._database.begin() as connection:
             if self._database.dialect == "postgresql":  # SQLite has one writer at a time anyway
                 connection.execute(select(func.pg_advisory_xact_lock(func.hashtext("shared"))))
             self._forget(connection, made)
@@ -194,6 +198,18 @@ def _over() -> ParameterError:
     return ParameterError(
         "link", message("This link was revoked, or its time is over."), message("Ask whoever sent it to you for a new one.")
     )
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Say in words that the database does not answer."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        _log.warning("The links cannot be reached (%s).", type(error).__name__)
+        raise PlaygroundError(
+            message("The links cannot be reached just now: the database does not answer."), message("Try again in a moment.")
+        ) from None
 
 
 def _link(row: Mapping[Any, Any]) -> Link:

@@ -69,7 +69,7 @@ servers = Table(
 )
 
 # One row for each run. `ending` is null while it goes on; `text` is whole once it has ended, before that it is in `sentences`.
-# `place` is where it stands in time: microseconds, one more where that is taken; `kept` is since when it is here, which an import makes another.
+# `place` is where it stands in time: microseconds, or after others where that is taken; `kept` is since when it is here, which an import makes another.
 # What words stand in it is found by `runs_words`, which the migration makes: what it is depends on the database.
 runs = Table(
     "runs", METADATA,

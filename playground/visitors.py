@@ -88,5 +88,5 @@ def _sent(scope: Scope) -> str | None:
             pairs = (pair.partition("=") for pair in value.decode("latin-1").split(";"))
             found = [text.strip() for key, _equals, text in pairs if key.strip() == COOKIE]
             if found:
-                return found[-1]
+                return str(found[-1])
     return None

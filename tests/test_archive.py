@@ -141,7 +141,10 @@ def test_what_is_no_such_file_is_refused_in_words(history: History, content: byt
         record(parameters=[]), record(note=None), record(reason={"text": "{0.__class__}", "values": {}}), record(prompt=None),
         record(error={"message": {"text": "{x.y}", "values": {"x": 1}}}),
     ],
-    ids=str,
+    ids=[
+        "nothing", "number", "text", "list", "empty", "id", "time in words", "time without end", "no sentences", "usage", "provider", "ending",
+        "parameters", "note", "reason", "prompt", "error",
+    ],
 )
 def test_a_run_that_cannot_be_read_costs_no_other(history: History, wrong: Any):
     good = record(), record()

@@ -1,6 +1,7 @@
 """Demo links: what a link permits, and books that hold whatever the order in which runs are asked for, end or fail."""
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -324,6 +325,14 @@ def test_where_the_books_cannot_be_read_nothing_is_let_in(door: Admission, demos
     assert demos.going() == []
 
 
+def test_what_is_left_is_said_in_words_not_to_be_known(demos: Demos, database: Database, endpoints: Mapping[str, Endpoint]):
+    demo = demos.mint(Demo(title="t", endpoints=(NAME,)), endpoints)
+    with database.begin() as connection:
+        connection.execute(text("DROP TABLE demo_visitors"))
+    with pytest.raises(PlaygroundError, match="cannot be checked"):
+        demos.left(demo, "v")
+
+
 # --- The books ---------------------------------------------------------------------------------------------------------
 
 
@@ -344,6 +353,45 @@ def test_a_run_beyond_the_links_limit_is_stopped_and_costs_all_that_was_held(doo
     run = ask(door, demo, "endless", "one")
     assert run.wait(PATIENCE) and run.ending is Ending.STOPPED and "limit of 16 tokens" in str(run.reason)
     assert settled(demos, demo).in_all["tokens"].used >= 16 + count_tokens("one")
+
+
+@pytest.mark.parametrize("name", [NAME, "told", "told too much"])
+def test_an_answer_in_one_piece_is_asked_for_only_where_the_endpoint_can_be_told_the_limit(endpoints: Mapping[str, Endpoint], name: str):
+    local = replace(endpoints[NAME], provider=openai.PROVIDER, parameters=openai.DIALECTS["plain"])
+    endpoint = endpoints[NAME] if name == NAME else local
+    ranges = {"max_tokens": Range(locked=True, value=500)} if name == "told too much" else {}
+    demo = Demo(title="t", endpoints=(endpoint.name,), tokens_per_run=16, ranges=ranges)
+    sent = demo.composed(endpoint, CompletionRequest(prompt="one", parameters={"stream": False})).parameters
+    assert sent["stream"] is (name != "told"), "what does not come in pieces cannot be stopped at the limit"
+
+
+def test_a_visitor_who_wants_his_answer_in_one_piece_passes_no_cap(door: Admission, demos: Demos, endpoints: Mapping[str, Endpoint]):
+    prompt = "Introduce the city Beijing"
+    cap = 16 + count_tokens(prompt)
+    demo = demos.mint(Demo(title="t", endpoints=("paid",), currency="CNY", tokens_per_run=16, in_all=Caps(tokens=cap)), endpoints)
+    run = ask(door, demo, "paid", prompt, stream=False)
+    assert run.wait(PATIENCE) and "limit of 16 tokens" in str(run.reason)
+
+
+def test_a_run_that_cannot_begin_is_refused_as_it_was_also_where_the_books_are_away(door: Admission, demos: Demos, database: Database, endpoints):
+    demo = demos.mint(Demo(title="t", endpoints=(NAME,), in_all=Caps(runs=5)), endpoints)
+
+    class Leaving(Runs):
+        def start(self, *asked):
+            with database.begin() as connection:
+                connection.execute(text("ALTER TABLE demo_visitors RENAME TO away"))
+            return super().start(*asked)
+
+    full = replace(door, runs=Leaving(Client(), Limits(runs_in_all=0)))
+    with pytest.raises(LimitReached):
+        ask(full, demo)
+    with database.begin() as connection:
+        connection.execute(text("ALTER TABLE away RENAME TO demo_visitors"))
+    for _ in range(int(PATIENCE * 10)):
+        if demos.left(demo).in_all["runs"].left == 5:
+            return
+        time.sleep(0.1)
+    pytest.fail("What was held for it is still held.")
 
 
 def test_stopping_a_link_stops_its_runs_also_those_of_another_server(door: Admission, demos: Demos, database: Database, endpoints):

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event as on_event
 from sqlalchemy import select, update
 
 from playground.client import Client
@@ -380,6 +381,14 @@ def test_pages_follow_each_other_without_gap_or_repeat(history, words):
     flat = [entry for page in pages for entry in page]
     assert sorted(ids(flat)) == list(range(65))
     assert [entry.started for entry in flat] == sorted((entry.started for entry in flat), reverse=True)
+
+
+def test_a_crowd_of_one_moment_is_taken_with_a_few_statements_each(history):
+    asked = []
+    on_event.listen(history._database.engine, "before_cursor_execute", lambda *_: asked.append(1))
+    history.take(ANNE, [record(number) | {"started": 1_700_000_000.0} for number in range(300)])
+    assert len(asked) < 12 * 300
+    assert len({entry.id for entry in history.find(ANNE, Query(limit=500))}) == 300
 
 
 def test_the_next_page_begins_there_even_if_the_last_line_is_gone(history):

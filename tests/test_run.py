@@ -329,6 +329,14 @@ def test_ended_runs_are_freed_when_too_many_or_too_old(runs):
     assert run.text == " onetwo\n", "who still holds it may read it"
 
 
+def test_what_was_only_looked_at_is_freed_too_where_nothing_ever_ran(runs):
+    place = runs(keep=0.05)
+    past = Run.past("0" * 32, 0.0, endpoint("http://127.0.0.1:1"), ask(), "v", [], Ending.FINISHED, 1.0)
+    place.keep(past)
+    assert place.get(past.id) is past
+    assert wait_for(lambda: place.get(past.id) is None)
+
+
 def test_a_running_or_watched_run_is_never_freed(runs):
     with ScriptedServer(ENDLESS, GOOD) as server:
         place = runs(keep=0.0, keep_runs=0)

@@ -13,11 +13,13 @@ from urllib.parse import urljoin
 
 import pytest
 import uvicorn
+from sqlalchemy import text
 from starlette.applications import Starlette
 
 from playground import sharing as module
 from playground.completion import CompletionRequest, Ending, Sentence
 from playground.endpoints import Endpoint
+from playground.errors import PlaygroundError
 from playground.message import message
 from playground.redaction import Secret
 from playground.run import Run
@@ -216,3 +218,19 @@ def test_without_a_database_it_is_said_that_nothing_is_kept(port: int):
         close_service()
     assert status == 404
     assert "This server keeps nothing" in body
+
+
+def test_while_the_database_does_not_answer_that_is_said_and_no_link_is_called_unknown(port: int, service: Service, sharing: Sharing):
+    link = snapshot(sharing)
+    assert service.database is not None
+    with service.database.begin() as connection:
+        connection.execute(text("ALTER TABLE shared RENAME TO away"))
+    status, body, headers = ask(port, f"/s/{link.id}")
+    assert status == 503 and "does not answer" in body and headers["Retry-After"]
+    for asked in (
+        lambda: sharing.find(link.id), lambda: sharing.links("v"), lambda: sharing.run(link), lambda: sharing.revoke("v", link.id),
+        lambda: sharing.share_setup("v", Setup(prompt="x"), lasts=None),
+    ):
+        with pytest.raises(PlaygroundError, match="does not answer"):
+            asked()
+    sharing.count_open(link.id)  # what cannot be counted keeps nobody from reading

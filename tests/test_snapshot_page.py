@@ -96,7 +96,7 @@ def test_a_snapshot_shows_what_it_is_of_and_what_was_sent(link: Link):
     words = said(page)
     assert "Snapshot of an answer · Yi-34B · Recorded answers · 2025-11-22" in words
     table = next(one.value for one in page.markdown if one.value.startswith("| Parameter"))
-    assert table.splitlines()[2:] == ["| `temperature` | 0\\.9 |", "| `top_k` | 3 |", "| `stop` | ⏎ 。 |", "| `stream` | off |"]
+    assert table.splitlines()[2:] == ["| `temperature` | 0\\.9 |", "| `top_k` | 3 |", "| `stop` | ⏎ 。 |", "| `stream` | false |"]
     assert "visitor-a" not in words and "127.0.0.1" not in words
 
 

@@ -30,24 +30,29 @@ def demo_strip(endpoint: Endpoint) -> None:
     if door.demo_id() is None:
         return
     demo, refusal = door.link()
+    words = _words(refusal)
     meters: list[dict[str, Any]] = []
     scopes = 0
     demos = service().demos
-    if demo is not None and demos is not None:
-        left = demos.left(demo, service().admission.guest(door.caller()))
+    try:
+        left = demos.left(demo, service().admission.guest(door.caller())) if demo is not None and demos is not None else None
+    except PlaygroundError as error:
+        left, words = None, _words(error)
+    if demo is not None and left is not None:
         whose = [(_("you"), left.yours), (_("in all"), left.in_all)]
         shown = [(who, found) for who, found in whose if any(meter.cap is not None for meter in found.values())]
         scopes = len(shown)
         meters = [_line(kind, shown, demo.currency or "") for kind in KINDS if any(found[kind].cap is not None for _who, found in shown)]
         if refusal is None and endpoint.off is None:
             try:
-                refusal = left.refusal(demo, demo.estimate(endpoint, demo.prefix))
+                spent = left.refusal(demo, demo.estimate(endpoint, demo.prefix))
+                words = say(spent.message) if spent is not None else ""  # its remedy speaks of a request, and none was asked for here
             except PlaygroundError as error:
-                refusal = error
+                words = _words(error)
     data = {
         "kind": _("Demo"), "title": demo.title if demo else _("Demo link"), "language": language().replace("_", "-"),
         "expires": demo.expires if demo else None, "until": _("open until {moment}"), "leave": _("Leave"),
-        "leave_help": _("Go on without this link"), "words": _words(refusal), "meters": meters, "scopes": scopes,
+        "leave_help": _("Go on without this link"), "words": words, "meters": meters, "scopes": scopes,
         "note": _("Set by this demo:"), "notes": _notes(demo, endpoint) if demo else [], "prefix": demo.prefix if demo else "",
         "prefix_label": _("Goes before every prompt, and cannot be changed"),
     }

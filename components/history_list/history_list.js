@@ -6,9 +6,8 @@ const SETTLED_MS = 80;
 export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
   const root = parentElement.querySelector(".history-list");
   const { days, chosen, wanted, labels } = data;
-  const ids = days.flatMap((day) => day.lines.map((line) => line.id));
   const fresh = !root.marked;
-  root.marked = new Set([...(root.marked ?? data.marked)].filter((id) => ids.includes(id)));
+  root.marked ??= new Set(data.marked);
   const focus = root.getRootNode().activeElement?.dataset?.focus;
   root.textContent = "";
   root.setAttribute("aria-label", labels.list);
@@ -20,7 +19,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     const list = element("ol", "", group);
     for (const line of day.lines) list.append(draw(line));
   }
-  root.classList.toggle("marking", root.marked.size > 0);
+  showMarking();
   if (focus) root.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
 
   const seen = chosen ?? (fresh ? window.playgroundLine : null);
@@ -52,7 +51,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     mark.dataset.focus = `mark-${line.id}`;
     mark.onchange = () => {
       root.marked[mark.checked ? "add" : "delete"](line.id);
-      root.classList.toggle("marking", root.marked.size > 0);
+      showMarking();
       setStateValue("marked", [...root.marked]);
     };
     const open = element("button", "open", item);
@@ -84,6 +83,11 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     star.title = line.starred ? labels.unstar : labels.star;
     star.onclick = () => setTriggerValue("star", line.id);
     return item;
+  }
+
+  // What is marked stays so while a search hides it, here as in the state.
+  function showMarking() {
+    root.classList.toggle("marking", root.querySelector(".mark:checked") !== null);
   }
 
   function marked(place, text) {

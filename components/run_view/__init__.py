@@ -188,6 +188,7 @@ def _labels() -> dict[str, str]:
         "place": _("place {count} in the queue"),
         "attempts": _("{count} attempts"),
         "stale": _("The prompt was changed after this answer."),
+        "lost": _("The server does not answer; it is asked again."),
         "offline": _("The events route cannot be reached; the text comes through the page, once a second."),
         "service_words": _("The service's words: {words}"),
         "again_helps": _("Trying again can help."),

@@ -10,6 +10,7 @@ const OPEN_MS = 8000;
 const TRIES = 2;
 const REFUSALS = 10;
 const AGAIN_MS = 1000;
+const LOST_MS = 1500;
 const STORE = "playground-draft";
 const PRESETS = "playground-presets";
 const LOOKS = "playground-looks";
@@ -413,6 +414,7 @@ class View {
     this.place = 0;
     this.offline = byData;
     this.refusals = 0;
+    this.lost = null; // since when the server has not answered
     this.spoken = 0;
     this.unite("");
     this.live.textContent = "";
@@ -427,6 +429,13 @@ class View {
     this.began = performance.now();
     this.clock = setInterval(() => this.paintState(), 250);
     if (!byData) this.listen(run);
+  }
+
+  // A server that was killed had not yet written down the last of what came here. What is kept is what is continued and shared, so it is shown.
+  beginAgain(byData) {
+    const { sentPrompt } = this;
+    this.begin(this.run, byData);
+    this.sentPrompt = sentPrompt;
   }
 
   // Another language: what was said of the run comes again in it; the text is the same.
@@ -445,6 +454,7 @@ class View {
     this.source.onopen = () => {
       stated = [0, 0, 0, 0];
       this.reached = true;
+      this.lost = null;
       this.refusals = 0;
       clearTimeout(this.openTimer);
     };
@@ -459,7 +469,11 @@ class View {
       // `id` counts the sentences up to this one: what was there already, after a reconnection, is not taken twice.
       if (Number(event.lastEventId) === this.rows.length + 1) this.add(row);
     };
-    this.source.addEventListener("end", (event) => this.finish(JSON.parse(event.data)));
+    this.source.addEventListener("end", (event) => {
+      const outcome = JSON.parse(event.data);
+      if (outcome.events < this.rows.length) this.beginAgain(false);
+      else this.finish(outcome);
+    });
     this.source.addEventListener("place", (event) => {
       this.place = Number(event.data);
       this.paintState();
@@ -468,6 +482,7 @@ class View {
     this.source.onerror = () => {
       // It reconnects by itself, and where the route was reached before, for as long as it takes. A refusal ends that; but when another
       // server takes over, it takes that one a moment to know that the run is over, and what was kept of it.
+      this.lost ??= performance.now();
       const refused = this.source?.readyState === EventSource.CLOSED;
       if (refused && this.reached && ++this.refusals < REFUSALS) this.again = setTimeout(() => this.listen(this.run), AGAIN_MS);
       else if (refused || (!this.reached && ++tries >= TRIES)) this.giveUp();
@@ -491,6 +506,7 @@ class View {
   }
 
   take(rows, outcome) {
+    if (outcome && !this.outcome && rows.length < this.rows.length) this.beginAgain(true);
     for (const row of rows.slice(this.rows.length)) this.add(row);
     if (outcome && !this.outcome) this.finish(outcome);
   }
@@ -710,6 +726,7 @@ class View {
       if (outcome?.attempts > 1) parts.push(["", fill(labels.attempts, { count: outcome.attempts })]);
       parts.push(["", `${this.run.title} · ${this.run.group}`]);
       if (this.offline) parts.push(["", labels.offline]);
+      else if (going && this.lost && performance.now() - this.lost > LOST_MS) parts.push(["lost", labels.lost]);
       if (stale) parts.push(["", labels.stale]);
     }
     if (state !== this.stateSaid) {

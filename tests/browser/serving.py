@@ -35,9 +35,9 @@ class Site:
 
 
 @contextmanager
-def serving(log_file: Path, environ: Mapping[str, str], root: Path = ROOT) -> Iterator[Site]:
-    """Serve the app of `root` on a free port, without a local model and with no setting of this machine but those in `environ`."""
-    port, emulator_port = free_port(), free_port()
+def serving(log_file: Path, environ: Mapping[str, str], root: Path = ROOT, *, port: int | None = None) -> Iterator[Site]:
+    """Serve the app of `root` on this or a free port, without a local model and with no setting of this machine but those in `environ`."""
+    port, emulator_port = port or free_port(), free_port()
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     kept = {"DATABASE_URL": f"sqlite:///{log_file.with_suffix('.sqlite3')}"}
     chosen = {"LOCAL_MODEL": "off", "PLAYGROUND_EMULATOR_PORT": str(emulator_port), **kept, **environ}

@@ -103,7 +103,7 @@ def strip(page: Page):
 
 def test_a_visitor_uses_a_link_up_sees_what_is_left_and_is_refused_in_words(demo, visit):
     minted, servers = demo
-    _owner, link, site = minted(WHOLE, caps={"Runs, in all": "3", "Runs, each visitor": "2"})
+    owner, link, site = minted(WHOLE, caps={"Runs, in all": "3", "Runs, each visitor": "2"})
     bench: Bench = visit(site)
     heard = Heard(bench.page)
     bench.page.goto(link)
@@ -130,6 +130,7 @@ def test_a_visitor_uses_a_link_up_sees_what_is_left_and_is_refused_in_words(demo
     expect(bench.page.get_by_test_id("stCode").first).to_contain_text("Say where: I live")
     bench.run_anew().wait_ended()
     expect(strip(bench.page)).to_contain_text("You have used up your 2 runs of this demo.")
+    expect(strip(bench.page)).not_to_contain_text("Nothing was sent")
     bench.run().wait_refused("You have used up your 2 runs of this demo.")
     bench.run().wait_refused("You have used up your 2 runs of this demo.")
     assert bench.answer_text() == " by the sea", "what was there stays"
@@ -140,6 +141,8 @@ def test_a_visitor_uses_a_link_up_sees_what_is_left_and_is_refused_in_words(demo
     other.run().wait_ended()
     other.run().wait_refused("All 3 runs of this demo are used up.")
     assert len(servers[0].requests) == 3
+    expect(owner.get_by_text("3 of 3")).to_be_visible()
+    expect(owner.get_by_text("a visitor's budget used up")).to_be_visible()
     assert servers[0].requests[0].headers["authorization"] == f"Bearer {KEY}"
     said = heard.everything()
     assert b"For the workshop" in said and KEY.encode() not in said and SETTING.encode() not in said

@@ -67,6 +67,11 @@ def test_chinese_is_found_and_what_was_deleted_comes_back(bench: Bench):
     for number in range(2):
         history.lines.nth(number).locator(".mark").check()
     expect(history.page.get_by_text("2 marked")).to_be_visible()
+    history.search("北京")
+    expect(history.page.get_by_text("1 marked")).to_be_visible()
+    history.search("")
+    expect(history.page.get_by_text("2 marked")).to_be_visible()
+    expect(history.lines.locator(".mark:checked")).to_have_count(2)
     history.press("compare-marked")
     expect(history.text.locator("ins").first).to_be_visible()
     assert "介绍" in str(history.page.locator(".history-text del").all_text_contents())
@@ -80,6 +85,27 @@ def test_a_visitor_sees_his_own_runs_alone(visit):
     expect(mine.lines).to_have_count(1)
     expect(theirs.page.get_by_text("No run yet")).to_be_visible()
     expect(theirs.lines).to_have_count(0)
+
+
+@pytest.mark.slow
+def test_after_the_server_was_killed_an_open_page_shows_what_was_kept_and_meanwhile_says_that_it_asks_again(visit, tmp_path: Path):
+    kept = {"DATABASE_URL": f"sqlite:///{tmp_path / 'kept.sqlite3'}", "PLAYGROUND_FAULT_ENDPOINTS": "1"}
+    with serving(tmp_path / "first.log", kept) as first:
+        complaints = ("Failed to load resource", "WebSocket", "ERR_", "Streamlit", "server endpoint")
+        bench = visit(first, expects=complaints, locale="en-GB").open().fault("endless")
+        bench.run().wait_streaming("Wave")
+        bench.page.wait_for_timeout(1200)
+        first.process.kill()
+        expect(bench.status).to_contain_text("The server does not answer; it is asked again.")
+        seen = bench.answer_text()
+    with serving(tmp_path / "second.log", kept, port=int(first.url.rsplit(":", 1)[1])):
+        bench.wait_ended()
+        expect(bench.status).not_to_contain_text("asked again")
+        shown = bench.answer_text()
+        assert shown and seen.startswith(shown)
+        bench.page.reload()
+        bench.ready().wait_ended()
+        assert bench.answer_text() == shown
 
 
 @pytest.mark.slow
