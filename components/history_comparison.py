@@ -69,7 +69,8 @@ def _texts(heading: str, before: str, after: str, key: str) -> None:
 
 def _value(value: object) -> str:
     if value is None or value == []:
-        return f":gray[{plain(_('not sent'))}]"
+        words = plain(_("not sent"))
+        return f":gray[{words}]"
     return plain(value_words(value)[:200])
 
 

@@ -70,7 +70,7 @@ def _setup(endpoint: Endpoint) -> None:
     else:
         _short(cleaned)
     if cleaned != setup:
-        st.caption(f":orange[{plain(_('A key that stood in the text was taken out.'))}]")
+        _warn(_("A key that stood in the text was taken out."))
     else:
         _caution(prompt, *_texts(values.values()))
 
@@ -78,7 +78,7 @@ def _setup(endpoint: Endpoint) -> None:
 def _caution(*texts: str) -> None:
     """Say that something may be better not shared; whether it is a key nobody here can know."""
     if looks_like_a_key(*texts):
-        st.caption(f":orange[{plain(_('Something in the text looks like a key. Whoever has the link can read it.'))}]")
+        _warn(_("Something in the text looks like a key. Whoever has the link can read it."))
 
 
 def _short(setup: Setup) -> None:
@@ -154,3 +154,7 @@ def _count() -> None:
 
 def _texts(values: Any) -> Sequence[str]:
     return [text for value in values if isinstance(value, list | tuple) for text in value]
+
+
+def _warn(words: str) -> None:
+    st.caption(f":orange[{plain(words)}]")

@@ -200,10 +200,11 @@ def markdown(entry: Entry, translate: Translate) -> str:
     sent = [(name, json.dumps(value, ensure_ascii=False)) for name, value in entry.parameters.items() if value is not None]
     parts = [f"# {_line(entry.endpoint.get('title') or entry.endpoint.get('name') or '')} · {started}", ""]
     parts += ["| | |", "|---|---|", *(f"| {_line(say(name))} | {_line(value)} |" for name, value in facts), ""]
-    parts += [f"## {say(message('Parameters'))}", ""]
+    parameters, prompt, answer = (f"## {say(words)}" for words in (message("Parameters"), message("Prompt"), message("Answer")))
+    parts += [parameters, ""]
     table = ["| | |", "|---|---|", *(f"| {_code(name)} | {_code(value)} |" for name, value in sent)]
     parts += [*(table if sent else [say(message("None was sent."))]), ""]
-    parts += [f"## {say(message('Prompt'))}", "", fenced(entry.prompt), "", f"## {say(message('Answer'))}", "", fenced(entry.text), ""]
+    parts += [prompt, "", fenced(entry.prompt), "", answer, "", fenced(entry.text), ""]
     return _whole(mask_known("\n".join(parts)))
 
 

@@ -16,7 +16,7 @@ from tests.chromium import chromium_path
 
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync",
+    "--disable-sync", "--disable-extensions", "--disable-component-extensions-with-background-pages", "--in-process-gpu", "--renderer-process-limit=1",
 )
 WINDOW = {"width": 1360, "height": 900}
 LOCALE = "en-US"
