@@ -16,12 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from playground.archive import VERSION, csv_table, fenced, markdown, take_archive, write_archive
-from playground.completion import Ending, Safety
+from playground.completion import Ending, Safety, Sentence
 from playground.database import Database
 from playground.errors import ParameterError
 from playground.history import Entry, History
 from playground.language import translator
 from playground.redaction import MASK, Secret
+from playground.run import whole_text
 from tests.kept_runs import ENDPOINT, record
 
 ME, OTHER = "a" * 32, "b" * 32
@@ -80,8 +81,10 @@ def test_what_is_saved_and_taken_in_is_what_it_was(history: History, elsewhere: 
     assert (taken.added, taken.refused, taken.damaged) == (len(records), (), None)
     there = {one["id"]: one for one in elsewhere.records(visitor)}
     assert there == {one["id"]: one for one in history.records(visitor)}
-    fields = ("prompt", "text", "parameters", "note", "starred", "started")
+    fields = ("prompt", "parameters", "note", "starred", "started")
     assert all(there[one["id"]][field] == one[field] for one in records for field in fields)
+    assert all([row["text"] for row in there[one["id"]]["sentences"]] == [row["text"] for row in one["sentences"]] for one in records)
+    assert all(there[one["id"]]["text"] == whole_text([Sentence(text=one["text"], index=0)]) for one in records)
 
 
 def test_taking_in_merges_and_says_how_many(history: History, elsewhere: History):
