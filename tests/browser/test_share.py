@@ -143,7 +143,7 @@ def test_a_snapshot_opened_by_another_is_the_same_until_it_is_revoked(visit: Vis
     expect(other.prompt).to_have_value(PROMPT)
     expect(other.page).to_have_title('Beijing <b>"in one" answer')
     cells = other.page.get_by_role("table").get_by_role("cell").all_inner_texts()
-    assert cells == ["temperature", "0.9", "stop", "⏎⏎中文", "stream", "on"]
+    assert cells == ["temperature", "0.9", "stop", "⏎⏎中文", "stream", "true"]
     assert "14 sentences" in status and "6 + 372 = 378 tokens" in status and "input safe" in status
 
     other.page.get_by_role("button", name="Run again").click()
