@@ -13,7 +13,7 @@ test: .venv/.dev ## everything, browser tests included
 	@$(BIN)/python tests/chromium.py
 	$(BIN)/python -m ruff check --quiet .
 	$(BIN)/python -m mypy
-	$(BIN)/python -m pytest -n 3 --dist loadgroup -r R
+	$(BIN)/python -m pytest -n 3 --dist loadfile -r R
 
 test-fast: .venv/.dev ## under a minute: no browser, nothing slow on purpose
 	$(BIN)/python -m pytest -m "not slow and not browser"

@@ -9,13 +9,8 @@ from tests import postgres as servers
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Tests of one file stay with one worker, for what they share; those of the browser share the app alone, and fill the gaps.
-
-    On a machine that is busy elsewhere a browser can miss its moment: such a test has one more try, and is named if it needed it.
-    """
-    if item.get_closest_marker("browser") is None:
-        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
-    else:
+    """On a machine that is busy elsewhere a browser can miss its moment: such a test has one more try, and is named if it needed it."""
+    if item.get_closest_marker("browser") is not None:
         item.add_marker(pytest.mark.flaky(reruns=1))
 
 
