@@ -12,6 +12,7 @@ const REFUSALS = 10;
 const AGAIN_MS = 1000;
 const LOST_MS = 1500;
 const STORE = "playground-draft";
+const ANY = "*"; // typed while it was not known yet at which run: an undo was on its way
 const PRESETS = "playground-presets";
 const LOOKS = "playground-looks";
 const LOOKS_OF = ["seams", "mono", "wrap"];
@@ -249,9 +250,10 @@ class View {
     if (data.revision > this.revision) {
       const first = this.revision === -1;
       this.revision = data.revision;
+      this.moving = false;
       // What was typed before a reload comes back: with the run it was typed at, or with none.
       const stored = first && !this.playing ? parsed(recall(sessionStorage, STORE)) : null;
-      const kept = stored && (data.run ? stored.run === data.run.id : data.revision === 1) ? stored.text : null;
+      const kept = stored && (data.run ? [data.run.id, ANY].includes(stored.run) : data.revision === 1) ? stored.text : null;
       // What was typed while the answer to an undo was on its way stays.
       const typedSince = !first && !this.playing && this.prompt.value !== this.draft;
       if (typedSince) this.keepDraft();
@@ -317,7 +319,8 @@ class View {
   keepDraft() {
     if (this.playing) return;
     window.playgroundSheet.typed = this.prompt.value;
-    remember(sessionStorage, STORE, JSON.stringify({ text: this.prompt.value, run: this.data?.run?.id ?? null }));
+    const run = this.moving ? ANY : (this.data?.run?.id ?? null);
+    remember(sessionStorage, STORE, JSON.stringify({ text: this.prompt.value, run }));
   }
 
   edited() {
@@ -365,6 +368,7 @@ class View {
   move(steps) {
     clearTimeout(this.draftTimer);
     this.draft = this.prompt.value;
+    this.moving = true;
     this.component.setTriggerValue("move", { steps, prompt: this.draft, at: Date.now() });
   }
 
