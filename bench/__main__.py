@@ -1,10 +1,18 @@
-"""`python -m bench [name …] [--ours]`: run the benchmarks named, or all; `--ours` leaves the comparison out."""
+"""`python -m bench [name …]`: run the benchmarks named, or those of `make bench`; each writes its section of `bench/report.md`."""
 
 import importlib
 import sys
+import time
 
-NAMES = ("client", "rerun", "stream", "history")
+from bench.report import write
 
-for name in [one for one in sys.argv[1:] if not one.startswith("-")] or NAMES:
-    print(f"\n== {name}")
-    importlib.import_module(f"bench.{name}").main()
+NAMES = ("client", "start", "rerun", "pages", "load")
+BY_NAME = ("soak", "history")  # these take longer: they are run by their names alone
+
+for name in sys.argv[1:] or NAMES:
+    if name not in (*NAMES, *BY_NAME):
+        sys.exit(f"There is no benchmark {name}: {', '.join((*NAMES, *BY_NAME))}")
+    began = time.monotonic()
+    section = importlib.import_module(f"bench.{name}").measure()
+    write(section)
+    print(f"\n{section.markdown()}\n\n({name}: {time.monotonic() - began:.0f} s)", flush=True)
