@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 
+from components.ahead import import_ahead
 from emulator.local import local_service
 from emulator.options import Options
 from emulator.server import running
@@ -22,10 +23,14 @@ from playground.share_routes import share_routes
 from playground.shutdown import leaving_in_order
 from playground.visitors import VisitorCookie
 
-if read_settings().log == "json":
+# Seconds after which whoever started this has most likely seen the page: until then the model does not compete with it.
+FIRST_PAGE = 4.0
+
+wanted = read_settings()
+if wanted.log == "json":
     write_json()
 guard_logs()
-metrics = Metrics()
+metrics = Metrics() if wanted.metrics else None
 
 
 @asynccontextmanager
@@ -35,8 +40,9 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     model = Resident(settings.values, settings.local_length)
     services = [local_service(model.engine, context=CONTEXT, length=model.length, trouble=model.trouble)] if model.wanted else []
     with running(settings.emulator_port, options=Options(keep_bodies=False), services=services) as emulator:
-        open_service(settings, emulator.base_url, model.look_up, [metrics, RunLog()])
-        model.start()
+        open_service(settings, emulator.base_url, model.look_up, [RunLog(), *([metrics] if metrics else [])])
+        import_ahead()
+        model.start(after=FIRST_PAGE)
         async with leaving_in_order(lambda: service().runs, settings.drain):
             yield
         close_service()
@@ -49,7 +55,7 @@ app = st.App(
     routes=[*run_routes(base), *share_routes(base), *health_routes(base, metrics)],
     middleware=[
         Middleware(VisitorCookie, secret=lambda: service().cookie_secret, path=f"/{base}"),
-        Middleware(OpenPages, metrics=metrics, secret=lambda: service().cookie_secret),
+        *([Middleware(OpenPages, metrics=metrics, secret=lambda: service().cookie_secret)] if metrics else []),
     ],
     lifespan=lifespan,
 )

@@ -1,6 +1,5 @@
 """The main script: page set-up, language, navigation. Everything else is in the pages."""
 
-import gc
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -12,15 +11,6 @@ from playground.language import LANGUAGES, choose_language
 from playground.service import service
 from playground.settings import ROOT
 
-
-@st.cache_resource(show_spinner=False)
-def _settle() -> None:
-    """Take what was imported out of the collector's way once: every rerun ends with a full collection."""
-    gc.collect()
-    gc.freeze()
-
-
-_settle()
 st.set_page_config(page_title=_("Completion playground"), page_icon=str(ROOT / "components" / "icon.png"), layout="wide", initial_sidebar_state=232)
 st.html(ROOT / "components" / "shell.css")
 state.visitor()

@@ -33,6 +33,7 @@ class Resident:
         self._engine: Engine | None = None
         self._off: ConfigurationError | None = None
         self._progress: Progress | None = None
+        self._asked = threading.Event()
         self._ready = threading.Event()
         self._model: KnownModel | Path | None = None
         try:
@@ -46,13 +47,14 @@ class Resident:
         """Whether there is to be a local model at all; `LOCAL_MODEL=off` says no."""
         return self._model is not None or self._off is not None
 
-    def start(self) -> None:
-        """Fetch and load in a thread of its own. Nothing happens if there is no model to load."""
+    def start(self, after: float = 0) -> None:
+        """Fetch and load in a thread of its own, `after` seconds or as soon as somebody asks. Nothing happens if there is no model to load."""
         if self._model is not None:
-            threading.Thread(target=self._settle, name="local-model", daemon=True).start()
+            threading.Thread(target=self._settle, args=(after,), name="local-model", daemon=True).start()
 
     def engine(self, timeout: float | None = 60) -> Engine | None:
         """Return the engine once it is loaded; `None` if it is not within `timeout` seconds, or never will be."""
+        self._asked.set()
         self._ready.wait(timeout)
         return self._engine if self._off is None else None
 
@@ -77,11 +79,15 @@ class Resident:
     def close(self) -> None:
         """Free the model."""
         self._closed = True
+        self._asked.set()
         if self._engine is not None:
             self._engine.close()
 
-    def _settle(self) -> None:
+    def _settle(self, after: float) -> None:
+        self._asked.wait(after)
         try:
+            if self._closed:
+                return
             engine = open_engine(self._setting, folder=self._folder, progress=self._saw if self._fetches else None)
             trouble = engine.load() if engine is not None else None
             if trouble is not None:

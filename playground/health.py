@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from playground.metrics import MEDIA_TYPE, Metrics
+from playground.metrics import Metrics
 from playground.routes import open_streams
 from playground.service import Service, service
 
@@ -28,8 +28,8 @@ _HEADERS = {"Cache-Control": "no-store"}
 _log = logging.getLogger(__name__)
 
 
-def health_routes(base: str, metrics: Metrics) -> list[Route]:
-    """Return the routes, under the server's base path if it has one."""
+def health_routes(base: str, metrics: Metrics | None) -> list[Route]:
+    """Return the routes, under the server's base path if it has one. Without `metrics` nothing is counted."""
     prefix = f"/{base.strip('/')}" if base.strip("/") else ""
     return [
         Route(f"{prefix}/healthz", alive, methods=["GET"]),
@@ -92,10 +92,10 @@ def _answers(url: str) -> bool:
     return True
 
 
-async def counts(metrics: Metrics, request: Request) -> Response:
+async def counts(metrics: Metrics | None, request: Request) -> Response:
     """Answer with what was counted. Where it is off there is no such page."""
     settings = service().settings
-    if not settings.metrics:
+    if metrics is None or not settings.metrics:
         return PlainTextResponse("off", status_code=404, headers=_HEADERS)
     if settings.metrics_token is not None:
         sent = request.headers.get("authorization", "").partition(" ")
@@ -103,4 +103,4 @@ async def counts(metrics: Metrics, request: Request) -> Response:
         if sent[0].lower() != "bearer" or not right:
             return PlainTextResponse("a bearer token is needed", status_code=401, headers={**_HEADERS, "WWW-Authenticate": "Bearer"})
     text = await run_in_threadpool(partial(metrics.text, live=service().runs.going(), streams=open_streams()))
-    return Response(text, headers=_HEADERS, media_type=MEDIA_TYPE)
+    return Response(text, headers=_HEADERS, media_type=metrics.media_type)

@@ -3,17 +3,14 @@
 import threading
 from collections import Counter as Tally
 from collections.abc import Callable
+from functools import partial
 from typing import Any
-
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from playground.errors import AccessRefused, ConfigurationError, LimitReached, ParameterError, PlaygroundError
 from playground.redaction import Secret
 from playground.run import Run
 from playground.visitors import Receive, Scope, Send, sent_visitor
 
-MEDIA_TYPE = CONTENT_TYPE_LATEST
 OTHER = "other"
 _SOURCE = ("group", "provider")
 _MOST_LABELS = 40
@@ -25,7 +22,12 @@ class Metrics:
     """The counts of one process. It observes its runs, and each replica has its own."""
 
     def __init__(self) -> None:
-        self._registry = registry = CollectorRegistry()
+        # Here, because most servers count nothing.
+        from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+        registry = CollectorRegistry()
+        self.media_type = CONTENT_TYPE_LATEST
+        self._written = partial(generate_latest, registry)
         self._lock = threading.Lock()
         self._labels: dict[str, set[str]] = {}
         self._pages: Tally[str] = Tally()
@@ -46,7 +48,7 @@ class Metrics:
         """Return everything, as it stands now."""
         self._live.set(live)
         self._streams.set(streams)
-        return generate_latest(self._registry)
+        return self._written()
 
     def began(self, run: Run) -> None:
         """Count a run that begins."""

@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Dialect, Float, Index, Integer, MetaData, String, Table, Text, false, text
+from sqlalchemy import BigInteger, Boolean, Column, Dialect, Float, Index, Integer, MetaData, String, Table, Text, false
 from sqlalchemy.types import TypeDecorator
 
 # Begins what stands for a character that databases do not take: one of the last plane for private use follows.
@@ -70,7 +70,8 @@ servers = Table(
 
 # One row for each run. `ending` is null while it goes on; `text` is whole once it has ended, before that it is in `sentences`.
 # `place` is where it stands in time: microseconds, or after others where that is taken; `kept` is since when it is here, which an import makes another.
-# What words stand in it is found by `runs_words`, which the migration makes: what it is depends on the database.
+# What words stand in it is found by `runs_words`, which the migration makes: what it is depends on the database. So do the rows that an index
+# leaves out (`where`): to say it here in the words of both would import both.
 runs = Table(
     "runs", METADATA,
     Column("id", String(32), primary_key=True),
@@ -103,9 +104,9 @@ runs = Table(
     Column("deleted", Float),
     Index("runs_listed", "visitor", "place", "deleted", "ending", "starred"),
     Index("runs_endpoints", "visitor", "endpoint_name", "place"),
-    Index("runs_noted", "visitor", "place", sqlite_where=text("note <> ''"), postgresql_where=text("note <> ''")),
-    Index("runs_going", "server", sqlite_where=text("ending IS NULL"), postgresql_where=text("ending IS NULL")),
-    Index("runs_deleted", "deleted", sqlite_where=text("deleted IS NOT NULL"), postgresql_where=text("deleted IS NOT NULL")),
+    Index("runs_noted", "visitor", "place", info={"where": "note <> ''"}),
+    Index("runs_going", "server", info={"where": "ending IS NULL"}),
+    Index("runs_deleted", "deleted", info={"where": "deleted IS NOT NULL"}),
     Index("runs_kept", "kept"),
 )
 

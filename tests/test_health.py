@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 from starlette.routing import WebSocketRoute
 from websockets.sync.client import connect
 
+from emulator.options import Options
 from emulator.server import bind
 from emulator.server import running as emulating
 from playground import metrics as counting
@@ -100,6 +101,7 @@ def test_it_is_not_ready_where_a_database_is_wanted_and_cannot_be_opened(opened,
         assert get(url + "/healthz").status_code == 200, "it lives all the same"
 
 
+@pytest.mark.slow
 def test_it_is_not_ready_while_postgresql_is_stopped_and_is_again_when_it_is_back(opened, postgres):
     with postgres.fresh() as address:
         opened(Settings(database=Secret(address)))
@@ -145,7 +147,7 @@ def test_with_a_token_metrics_are_for_who_brings_it(opened, sent, status):
 
 def test_a_run_is_counted_from_its_beginning_to_its_end(opened):
     metrics = Metrics()
-    with emulating() as emulator, serving(metrics) as url:
+    with emulating(options=Options(pace=0.1)) as emulator, serving(metrics) as url:
         present = opened(Settings(metrics=True, limits=Limits(runs_per_visitor=2)), emulator.base_url, observers=[metrics])
         endpoint = present.endpoints["recorded/yi_34b"]
         run = present.runs.start(endpoint, CompletionRequest(prompt=endpoint.example, parameters={"stream": True}), "v")

@@ -12,8 +12,6 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from components import state
-from emulator.options import Options
-from emulator.server import running
 from playground.completion import CompletionRequest, Ending
 from playground.database import Database
 from playground.history import History
@@ -26,12 +24,6 @@ from tests.kept_runs import ENDPOINT, record
 PATIENCE = 30
 ME, OTHER = "a" * 32, "b" * 32
 NOW = datetime.now(UTC).timestamp()
-
-
-@pytest.fixture(scope="module")
-def emulator_url() -> Iterator[str]:
-    with running(options=Options(pace=0)) as emulator:
-        yield emulator.base_url
 
 
 @pytest.fixture
@@ -81,7 +73,7 @@ def shown(page: AppTest, component: str) -> Any:
     """What a component of ours is told."""
     found = [one.proto for one in page.get("bidi_component") if one.proto.component_name.endswith(component)]
     assert found, f"{component} is not drawn"
-    return json.loads(found[-1].json)
+    return json.loads(found[-1].json)[0]
 
 
 def words(page: AppTest) -> str:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from components import door, state
 from components.text import _, language, say
+from components.told import told
 from playground.demos import KINDS, Demo, Meter
 from playground.endpoints import Endpoint
 from playground.errors import PlaygroundError
@@ -49,13 +50,13 @@ def demo_strip(endpoint: Endpoint) -> None:
                 words = say(spent.message) if spent is not None else ""  # its remedy speaks of a request, and none was asked for here
             except PlaygroundError as error:
                 words = _words(error)
-    data = {
-        "kind": _("Demo"), "title": demo.title if demo else _("Demo link"), "language": language().replace("_", "-"),
-        "expires": demo.expires if demo else None, "until": _("open until {moment}"), "leave": _("Leave"),
-        "leave_help": _("Go on without this link"), "words": words, "meters": meters, "scopes": scopes,
-        "note": _("Set by this demo:"), "notes": _notes(demo, endpoint) if demo else [], "prefix": demo.prefix if demo else "",
-        "prefix_label": _("Goes before every prompt, and cannot be changed"),
-    }
+    data = told(
+        kind=_("Demo"), title=demo.title if demo else _("Demo link"), language=language().replace("_", "-"),
+        expires=demo.expires if demo else None, until=_("open until {moment}"), leave=_("Leave"),
+        leave_help=_("Go on without this link"), words=words, meters=meters, scopes=scopes,
+        note=_("Set by this demo:"), notes=_notes(demo, endpoint) if demo else [], prefix=demo.prefix if demo else "",
+        prefix_label=_("Goes before every prompt, and cannot be changed"),
+    )
     with st.container(gap=None):
         _mount(key=state.DEMO_STRIP, data=data, on_leave_change=door.leave_demo)
 

@@ -1,5 +1,5 @@
 // What a demo link leaves: drawn whole at each change; every text is set as text.
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data: [data], parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".strip");
   const make = (tag, name, text) => {
     const made = document.createElement(tag);

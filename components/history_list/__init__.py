@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from components.text import _
+from components.told import told
 
 _HERE = Path(__file__).parent
 _mount = st.components.v2.component(
@@ -28,7 +29,7 @@ def history_list(
         "note": _("Note"),
     }
     _mount(
-        key=key, data={"days": days, "chosen": chosen, "marked": marked(key), "wanted": list(wanted), "labels": labels}, on_open_change=on_open,
+        key=key, data=told(days=days, chosen=chosen, marked=marked(key), wanted=list(wanted), labels=labels), on_open_change=on_open,
         on_star_change=on_star, on_marked_change=lambda: None,
     )
 

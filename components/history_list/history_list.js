@@ -3,7 +3,7 @@
 
 const SETTLED_MS = 80;
 
-export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
+export default function ({ data: [data], parentElement, setStateValue, setTriggerValue }) {
   const root = parentElement.querySelector(".history-list");
   const { days, chosen, wanted, labels } = data;
   const fresh = !root.marked;

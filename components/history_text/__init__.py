@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from components.text import _
+from components.told import told
 
 _HERE = Path(__file__).parent
 _mount = st.components.v2.component(
@@ -20,4 +21,4 @@ _mount = st.components.v2.component(
 def history_text(parts: Sequence[tuple[str, str]], *, key: str, copied: str | None = None, label: str = "") -> None:
     """Draw parts, each with its kind: prompt, answer, same, removed or added. `copied` is what the button copies, if there is one."""
     labels = {"copy": _("Copy"), "copied": _("Copied"), "name": label or _("Text"), "removed": _("removed"), "added": _("added")}
-    _mount(key=key, data={"parts": [list(part) for part in parts if part[1]], "copied": copied, "labels": labels})
+    _mount(key=key, data=told(parts=[list(part) for part in parts if part[1]], copied=copied, labels=labels))

@@ -3,7 +3,7 @@
 const TAGS = { removed: "del", added: "ins" };
 const SAID_MS = 1500;
 
-export default function ({ data, parentElement }) {
+export default function ({ data: [data], parentElement }) {
   const root = parentElement.querySelector(".history-text");
   const { parts, copied, labels } = data;
   const mark = JSON.stringify(data);
