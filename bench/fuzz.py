@@ -80,10 +80,11 @@ def parse(content: bytes) -> None:
 
 def events(pieces: list[bytes]) -> list[tuple[str, bytes]]:
     found: list[tuple[str, bytes]] = []
+    kept: list[bytes] = []
     with suppress(PlaygroundError):
-        for event in EventStream(pieces).events():
-            found.append(event)
-    return found
+        for data in EventStream(pieces, kept.append).events():
+            found.append((data, kept.pop()))
+    return found + [("", raw) for raw in kept]
 
 
 def one(content: bytes) -> None:

@@ -8,7 +8,7 @@ import secrets
 import string
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from playground.completion import Usage
@@ -85,7 +85,7 @@ class Answer:
         if piece.finish_reason is not None:
             fields["finish_reason"] = piece.finish_reason
         if piece.usage is not None:
-            fields["usage"] = asdict(piece.usage)
+            fields["usage"] = piece.usage._asdict()
         return fields
 
 

@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import quote, urlsplit
 
@@ -17,7 +17,6 @@ from playground.completion import CompletionRequest, Sentence
 from playground.credentials import AccessToken, ApplicationKeys, BearerKey, IamKeys, secrets_of
 from playground.endpoints import Endpoint
 from playground.errors import AuthenticationError, ConfigurationError, EndpointError, RateLimitError, ServiceError, StreamInterrupted
-from playground.event_stream import Event
 from playground.exchange import Exchange
 from playground.message import message
 from playground.parameters import check_prompt
@@ -51,7 +50,7 @@ class Answered(Protocol):
     @property
     def is_event_stream(self) -> bool: ...
 
-    def events(self) -> Iterator[Event]: ...
+    def events(self, keep: Callable[[bytes], object]) -> Iterator[str]: ...
 
     def body(self) -> bytes: ...
 
@@ -173,17 +172,20 @@ def _rate_limits(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _stream(provider: Provider, answer: Answered, exchange: Exchange) -> Iterator[Sentence]:
-    count, ended = 0, False
+    count, ended, waiting = 0, False, True
     try:
-        for data in _kept(answer, exchange):
-            if not data.strip():
+        for data in answer.events(exchange.keep):
+            plain = data.strip()
+            if not plain:
                 continue
-            if data.strip() == DONE:
+            if plain == DONE:
                 if not provider.ends_with_done:
                     continue
                 ended = count > 0
                 break
+            waiting = False
             sentence = _event(provider, data, count)
+            waiting = True
             count += sentence.queue_place is None
             yield sentence
             if sentence.is_end and not ended:
@@ -191,10 +193,10 @@ def _stream(provider: Provider, answer: Answered, exchange: Exchange) -> Iterato
                 if not provider.ends_with_done:
                     return
                 answer.end_within(LAST_WAIT)
-    except StreamInterrupted:
-        if not ended:  # what is lost after the end mark is at most the usage
+    except EndpointError as error:
+        if not ended or not isinstance(error, StreamInterrupted):  # what is lost after the end mark is at most the usage
+            exchange.lost = waiting
             raise
-        exchange.lost = False
     if ended:
         return
     if count == 0:
@@ -208,20 +210,10 @@ def _stream(provider: Provider, answer: Answered, exchange: Exchange) -> Iterato
     )
 
 
-def _kept(answer: Answered, exchange: Exchange) -> Iterator[str]:
-    """Each event's data; the event as it came is kept, and whether it was the wire that failed."""
-    try:
-        for event in answer.events():
-            exchange.keep(event.raw)
-            yield event.data
-    except EndpointError:
-        exchange.lost = True
-        raise
-
-
 def _event(provider: Provider, data: str, index: int) -> Sentence:
     """Read one event; one that breaks off after others is a lost connection, not another protocol."""
-    _check_values(data)
+    if len(data) > _MOST_VALUES:
+        _check_values(data)
     try:
         return provider.read_event(data, index)
     except ServiceError as error:
@@ -254,8 +246,8 @@ def _without(sentence: Sentence, mask: Callable[[str], str]) -> Sentence:
     words = f"{sentence.text}\n{sentence.answer_id}\n{sentence.finish_reason}"
     if mask(words) == words:
         return sentence
-    return replace(
-        sentence, text=mask(sentence.text), answer_id=sentence.answer_id and mask(sentence.answer_id),
+    return sentence._replace(
+        text=mask(sentence.text), answer_id=sentence.answer_id and mask(sentence.answer_id),
         finish_reason=sentence.finish_reason and mask(sentence.finish_reason),
     )
 

@@ -7,7 +7,7 @@ between them and nothing trimmed.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +23,7 @@ class CompletionRequest:
         return bool(self.parameters.get("stream"))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Usage:
+class Usage(NamedTuple):
     """Token counts as an endpoint stated them. `None` means it did not."""
 
     prompt_tokens: int | None = None
@@ -40,8 +39,7 @@ class Verdict(StrEnum):
     NOT_RETURNED = "not returned"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Safety:
+class Safety(NamedTuple):
     """The verdict, and the round at fault when given (-1 is the present question)."""
 
     verdict: Verdict = Verdict.NOT_RETURNED
@@ -49,8 +47,7 @@ class Safety:
     ban_round: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sentence:
+class Sentence(NamedTuple):
     """One event of an answer. `text` is exactly what the endpoint sent; `arrived` is seconds since the run began.
 
     `index` is where it stands in the answer, `sentence_id` the number the endpoint gave it, if it gave one.
@@ -58,10 +55,10 @@ class Sentence:
     """
 
     text: str
-    index: int
+    index: int  # type: ignore[assignment]  # in place of the method of tuples
     is_end: bool = False
     usage: Usage | None = None
-    safety: Safety = field(default_factory=Safety)
+    safety: Safety = Safety()
     is_truncated: bool | None = None
     finish_reason: str | None = None
     answer_id: str | None = None

@@ -18,12 +18,6 @@ def _same(text: str) -> str:
     return text
 
 
-def _masked(raw: bytes, mask: Callable[[str], str]) -> bytes:
-    """Take the run's own secrets out. They are looked for in a text that takes no more room than the bytes: keys are ASCII."""
-    plain = raw.decode("latin-1")
-    return raw if mask(plain) == plain else raw_bytes(mask(raw_text(raw)))
-
-
 @dataclass
 class Exchange:
     """What a request met on its way, filled while it runs: attempts made, HTTP status, event stream or one body, request id, rate limits.
@@ -60,19 +54,16 @@ class Exchange:
 
     def answer(self, status: int, version: str, headers: Mapping[str, str]) -> None:
         """Note how an answer begins, now."""
-        self.status, self.version, self.headers, self.answered = status, version, self._headers(headers), self._now()
+        self.status, self.version, self.headers, self.answered = status, version, self._headers(headers), time.monotonic() - self.began
 
     def keep(self, raw: bytes) -> None:
         """Keep an event as it came, now; after the first that finds no room only the number of them, so that what is kept has no gap."""
-        mask = self.mask  # before `closed` is looked at: whoever closes takes the mask away last
-        if not self.closed and self._fits(raw):
-            self.events.append(WireEvent(self._now(), _masked(raw, mask)))
+        if (event := self._kept(raw)) is not None:
+            self.events.append(event)
 
     def keep_body(self, content: bytes) -> None:
         """Keep a body that came whole, now."""
-        mask = self.mask
-        if not self.closed and self._fits(content):
-            self.body = WireEvent(self._now(), _masked(content, mask))
+        self.body = self._kept(content) or self.body
 
     def close(self) -> None:
         """Keep nothing more, and no secret."""
@@ -84,17 +75,19 @@ class Exchange:
         self.dropped += len(self.events) + (self.body is not None)
         self.events, self.body, self.size = [], None, 0
 
-    def _fits(self, raw: bytes) -> bool:
+    def _kept(self, raw: bytes) -> WireEvent | None:
+        """As it is kept, without the run's own secrets. They are looked for in a text that takes no more room than the bytes: keys are ASCII."""
+        mask = self.mask  # before `closed` is looked at: whoever closes takes the mask away last
+        if self.closed:
+            return None
         size = self.size + len(raw) + _EACH
         if self.dropped or size > self.room:
             self.dropped += 1
-            return False
+            return None
         self.size = size
-        return True
+        plain = raw.decode("latin-1")
+        return WireEvent(time.monotonic() - self.began, raw if mask(plain) == plain else raw_bytes(mask(raw_text(raw))))
 
     def _headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         read = {self.mask(name)[:_LONGEST_HEADER]: self.mask(str(headers[name])[: 2 * _LONGEST_HEADER]) for name in list(headers)[:_MOST_HEADERS]}
         return {name: value[:_LONGEST_HEADER] for name, value in masked_headers(read).items()}
-
-    def _now(self) -> float:
-        return time.monotonic() - self.began

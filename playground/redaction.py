@@ -13,6 +13,7 @@ import threading
 import traceback
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
+from os.path import commonprefix
 from typing import Any, NoReturn
 from urllib.parse import quote, quote_plus
 from weakref import WeakValueDictionary
@@ -172,7 +173,15 @@ def masking(secrets: Iterable[Secret]) -> Callable[[str], str]:
     It sees one sentence at a time: a secret that an endpoint cuts in two, over two sentences, passes.
     """
     forms = _by_beginning(secret for secret in secrets if len(secret.reveal()) >= _LEAST_IN_MODEL_TEXT)
-    return lambda text: _masked(text, forms)
+    beginnings = [commonprefix(alike) for alike in forms.values()]  # what is longer is found sooner not to be there
+
+    def mask(text: str) -> str:
+        for beginning in beginnings:
+            if beginning in text:
+                return _masked(text, forms)
+        return text
+
+    return mask
 
 
 def mask_known(text: str) -> str:

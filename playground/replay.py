@@ -7,7 +7,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -15,7 +15,7 @@ from playground.client import make_presentable, read_answer
 from playground.completion import CompletionRequest, Ending, Sentence
 from playground.endpoints import PROMPT_LIMIT, Endpoint
 from playground.errors import EndpointError, ParameterError, ServiceError, StreamInterrupted
-from playground.event_stream import Event, EventStream
+from playground.event_stream import EventStream
 from playground.exchange import Exchange
 from playground.message import N_, Message, message
 from playground.parameters import ParameterSpec
@@ -202,8 +202,8 @@ class _Played:
     def is_event_stream(self) -> bool:
         return self.status == 200 and self._recording.body is None
 
-    def events(self) -> Iterator[Event]:
-        yield from EventStream(self._pieces()).events()
+    def events(self, keep: Callable[[bytes], object]) -> Iterator[str]:
+        return EventStream(self._pieces(), keep).events()
 
     def body(self) -> bytes:
         content = b"".join(event.content for event in self._recording.events)

@@ -267,10 +267,12 @@ def described(endpoint: Endpoint) -> dict[str, str]:
 
 def _kept(sentence: Sentence, arrived: float) -> Sentence:
     """A sentence as a run keeps it: what an endpoint may write beside the text is no place for another megabyte."""
-    return replace(
-        sentence, arrived=arrived, answer_id=sentence.answer_id and sentence.answer_id[:_LONGEST_NAME],
-        finish_reason=sentence.finish_reason and sentence.finish_reason[:_LONGEST_NAME],
-    )
+    if len(sentence.answer_id or "") > _LONGEST_NAME or len(sentence.finish_reason or "") > _LONGEST_NAME:
+        sentence = sentence._replace(
+            answer_id=sentence.answer_id and sentence.answer_id[:_LONGEST_NAME],
+            finish_reason=sentence.finish_reason and sentence.finish_reason[:_LONGEST_NAME],
+        )
+    return Sentence(*sentence[:-1], arrived)  # the last of its fields; `_replace` takes four times as long
 
 
 class Runs:

@@ -124,7 +124,7 @@ def _reference(recording: Recording, endpoint: Endpoint) -> Answer:
     try:
         for sentence in replay(recording, endpoint.provider, tape, Cancel(), Exchange(room=0)):
             if sentence.queue_place is None:
-                sentences.append(replace(sentence, arrived=times[tape.position - 1]))
+                sentences.append(sentence._replace(arrived=times[tape.position - 1]))
     except EndpointError as raised:
         ending, error = Ending.CUT if isinstance(raised, StreamInterrupted) else Ending.FAILED, raised
     return answer(sentences, ending, error=error, timed=recording.timed)

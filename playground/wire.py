@@ -26,7 +26,7 @@ from requests.utils import get_environ_proxies
 
 from playground.connections import adapter
 from playground.errors import EndpointError
-from playground.event_stream import ANSWER_LIMIT, LEAST, MB, Event, EventStream
+from playground.event_stream import ANSWER_LIMIT, LEAST, MB, EventStream
 from playground.message import Message
 from playground.wire_errors import FOREIGN, explain, not_an_address, not_text, not_unpacked, too_large, too_long
 
@@ -122,13 +122,13 @@ class Answer:
         """Whether this is an answer to be read as events."""
         return self.status == 200 and self.content_type == "text/event-stream"
 
-    def events(self) -> Iterator[Event]:
-        """Yield each event as it arrives.
+    def events(self, keep: Callable[[bytes], object]) -> Iterator[str]:
+        """Yield each event's data as it arrives, and give `keep` the bytes it came as before that.
 
         Raises `StreamInterrupted` if the connection breaks, `ConnectionFailed` if it stays silent too long before
         anything arrived, `ServiceError` if an event or the answer is too large or not UTF-8, and `Cancelled`.
         """
-        stream = EventStream(self._pieces())
+        stream = EventStream(self._pieces(), keep)
         with _mapped(self._cancel, self._timeouts, lambda: stream.seen):
             yield from stream.events()
 

@@ -72,6 +72,7 @@ def file_of(*records: Any, **head: Any) -> bytes:
     return json.dumps({"playground": VERSION, "made": "2026-11-22T00:00:00Z", **head, "runs": list(records)}).encode()
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(RECORDS, max_size=4))
 def test_what_is_saved_and_taken_in_is_what_it_was(history: History, elsewhere: History, made: list[dict[str, Any]]):

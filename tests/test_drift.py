@@ -235,7 +235,7 @@ def test_another_model_s_sampled_text_is_seen(references, fresh):
 
 
 def recorded(name):
-    return [dataclasses.replace(qianfan.read_event(json.dumps(event), number), arrived=0.5 + number) for number, event in
+    return [qianfan.read_event(json.dumps(event), number)._replace(arrived=0.5 + number) for number, event in
             enumerate(EXAMPLES[name].stream)]
 
 

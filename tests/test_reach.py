@@ -204,7 +204,7 @@ def test_the_environment_s_proxy_is_passed_by(world, monkeypatch):
 def test_without_the_guard_the_same_address_is_reached():
     with ScriptedServer(ANSWER) as server:
         with open_request("POST", server.url.replace("127.0.0.1", "2130706433"), cancel=Cancel(), timeouts=QUICK) as answer:
-            assert len(list(answer.events())) == 1
+            assert len(list(answer.events([].append))) == 1
 
 
 # --- addresses that lead outside ---

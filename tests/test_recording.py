@@ -324,22 +324,37 @@ def test_the_raw_of_all_events_together_is_what_was_sent_wherever_it_was_cut(str
     marks = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
     pieces = [stream[a:b] for a, b in zip(marks, marks[1:], strict=False)]
     found, error = parsed(pieces)
-    assert b"".join(event.raw for event in found) == (stream if error is None else stream[: sum(len(event.raw) for event in found)])
-    assert [event.data for event in found if event.data] == [event.data for event in parsed([stream])[0] if event.data]
-    again, same = parsed([event.raw for event in found])
-    assert ([event for event in again if event.data], same) == ([event for event in found if event.data], error)
+    together = b"".join(raw for _, raw in found)
+    assert together == (stream if error is None else stream[: len(together)])
+    whole, _ = parsed([stream])
+    assert [data for data, _ in found if data] == [data for data, _ in whole if data]
+    assert b"\r" in stream or error or found == whole, "a CR may end an event, and the LF after it come with the next"
+    again, same = parsed([raw for _, raw in found])
+    assert ([event for event in again if event[0]], same) == ([event for event in found if event[0]], error)
+
+
+ODD = [b"", b"\n", b"\n\n", b": c\n", b": c\n\n", b"data\n\n", b"id: 1\n", b"{}\n", b"{}\n\n", b"x", b"data: y\n"]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_what_stands_between_events_goes_with_the_same_one_however_the_stream_is_cut(odd):
+    stream = b"data: a\n\n" + b"data: b\n\n".join([odd] * 4)
+    bytewise = parsed([stream[at : at + 1] for at in range(len(stream))])
+    for size in range(2, len(stream) + 1):
+        assert parsed([stream[at : at + size] for at in range(0, len(stream), size)]) == bytewise
 
 
 def parsed(pieces):
-    """The events of these pieces, and what it ended with."""
-    found = []
+    """The events of these pieces, each as its data and what it came as; what came last without data too; and what it ended with."""
+    found, kept, error = [], [], None
     try:
-        for event in EventStream(pieces).events():
-            found.append(event)
-    except PlaygroundError as error:
-        assert str(error) == str(not_text())
-        return found, str(error)
-    return found, None
+        for data in EventStream(pieces, kept.append).events():
+            found.append((data, kept.pop()))
+            assert not kept
+    except PlaygroundError as raised:
+        error = str(raised)
+        assert error == str(not_text())
+    return found + [("", raw) for raw in kept], error
 
 
 def test_an_interrupted_stream_gives_what_it_had_and_then_the_error():
@@ -347,8 +362,8 @@ def test_an_interrupted_stream_gives_what_it_had_and_then_the_error():
         yield QIANFAN + b"data: {hal"
         raise OSError("gone")
 
-    found = []
+    found, kept = [], []
     with pytest.raises(OSError, match="gone"):
-        for event in EventStream(pieces()).events():
-            found.append(event)
-    assert found == [(re.search(rb"\{.*\}", QIANFAN)[0].decode(), QIANFAN), ("", b"data: {hal")]
+        for data in EventStream(pieces(), kept.append).events():
+            found.append(data)
+    assert (found, kept) == ([re.search(rb"\{.*\}", QIANFAN)[0].decode()], [QIANFAN, b"data: {hal"])

@@ -254,7 +254,7 @@ def test_a_recording_replays_to_the_same_end_and_records_to_the_same_bytes(runs,
     again = replayed(place, saved(run))
     facts = ("ending", "text", "usage", "safety", "reason")
     assert [getattr(again, fact) for fact in facts] == [getattr(run, fact) for fact in facts]
-    assert [dataclasses.replace(one, arrived=0) for one in again.sentences] == [dataclasses.replace(one, arrived=0) for one in run.sentences]
+    assert [one._replace(arrived=0) for one in again.sentences] == [one._replace(arrived=0) for one in run.sentences]
     assert (again.error is None) == (run.error is None)
     if run.error is not None:
         names = ("message", "remedy", "endpoint_message", "code")
@@ -357,6 +357,7 @@ def arrivals(run):
     return [one.arrived for one in run.sentences]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("speed", "factor"), [(1, 1.0), (2, 0.5), (10, 0.1), (0, 0.0), (0.5, 2.0)])
 def test_the_pace_is_the_recorded_one_by_its_speed(runs, speed, factor):
     again = replayed(runs(), TEN, Tape(speed))
@@ -395,6 +396,7 @@ def test_a_paused_tape_stands_still_steps_and_goes_on(runs):
     assert (run.ending, tape.position) == (Ending.FINISHED, 9)
 
 
+@pytest.mark.slow
 def test_a_pause_in_the_middle_takes_nothing_from_the_next_gap(runs):
     tape = Tape()
     run = runs().play(TEN, "v", tape)

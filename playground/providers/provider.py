@@ -40,16 +40,35 @@ def encode(fields: Mapping[str, Any]) -> bytes:
     return json.dumps(fields, ensure_ascii=False).encode("utf-8")
 
 
+def read_object(data: str | bytes) -> dict[str, Any] | None:
+    """Return the JSON object that an event or a body is; `None` if it is none."""
+    try:
+        if isinstance(data, bytes):
+            found = json.loads(data)
+        else:
+            data = data.strip(" \t\r\n")
+            found, end = _DECODE(data)
+            if end != len(data):
+                return None
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+# What `json.loads` does for a text after it has looked at its arguments: a sixth of its time for an event.
+_DECODE = json.JSONDecoder().raw_decode
+
+
 def read_usage(fields: object) -> Usage | None:
     """Return the token counts of a `usage` object; what is no whole number was not stated."""
     if not isinstance(fields, dict):
         return None
-    prompt, completion, total = (
-        count if is_int(count := fields.get(name)) else None for name in ("prompt_tokens", "completion_tokens", "total_tokens")
-    )
-    if prompt is completion is total is None:
-        return None
-    return Usage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=total)
+    prompt, completion, total = fields.get("prompt_tokens"), fields.get("completion_tokens"), fields.get("total_tokens")
+    usage = Usage(prompt if is_int(prompt) else None, completion if is_int(completion) else None, total if is_int(total) else None)
+    return None if usage == _NONE_STATED else usage
+
+
+_NONE_STATED = Usage()
 
 
 def is_int(value: object) -> bool:

@@ -13,7 +13,7 @@ from playground.completion import CompletionRequest, Safety, Sentence, Verdict
 from playground.errors import EndpointError, ServiceError
 from playground.message import N_, message
 from playground.parameters import ParameterSpec, check_parameters
-from playground.providers.provider import Provider, is_int, read_usage
+from playground.providers.provider import Provider, is_int, read_object, read_usage
 from playground.providers.qianfan_codes import raise_if_error
 
 BASE_URL = "https://aip.baidubce.com"
@@ -85,28 +85,27 @@ def read_event(data: str | bytes, index: int, *, streamed: bool = True) -> Sente
     Raises the `EndpointError` that an `error_code` in it stands for, and `ServiceError` if it is not the protocol.
     `object` is never looked at: the pages name two values for the same thing.
     """
-    try:
-        fields = json.loads(data)
-    except (ValueError, RecursionError):
-        raise _unreadable() from None
-    if not isinstance(fields, dict):
+    fields = read_object(data)
+    if fields is None:
         raise _unreadable()
     raise_if_error(fields)
-    text = fields.get("result")
+    stated = fields.get
+    text, is_end, number, is_truncated = stated("result"), stated("is_end"), stated("sentence_id"), stated("is_truncated")
+    finish_reason, answer_id, place = stated("finish_reason"), stated("id"), stated("queue_place")
     if not isinstance(text, str):
         raise _unreadable()
-    number = fields["sentence_id"] if streamed and is_int(fields.get("sentence_id")) else None
+    sentence_id = number if streamed and is_int(number) else None
     return Sentence(
-        text=text,
-        index=index if number is None else number,
-        sentence_id=number,
-        is_end=fields.get("is_end") is True if streamed else True,
-        usage=read_usage(fields.get("usage")),
-        safety=_safety(fields),
-        is_truncated=fields["is_truncated"] if isinstance(fields.get("is_truncated"), bool) else None,
-        finish_reason=fields["finish_reason"] if isinstance(fields.get("finish_reason"), str) else None,
-        queue_place=fields["queue_place"] if streamed and not text and is_int(fields.get("queue_place")) else None,
-        answer_id=fields["id"] if isinstance(fields.get("id"), str) else None,
+        text,
+        index if sentence_id is None else sentence_id,
+        is_end is True if streamed else True,
+        read_usage(stated("usage")),
+        _safety(fields),
+        is_truncated if isinstance(is_truncated, bool) else None,
+        finish_reason if isinstance(finish_reason, str) else None,
+        answer_id if isinstance(answer_id, str) else None,
+        sentence_id,
+        place if streamed and not text and is_int(place) else None,
     )
 
 
@@ -138,19 +137,19 @@ _CHINESE = re.compile("[㐀-䶿一-鿿豈-﫿\U00020000-\U0003134f]")
 
 def _safety(fields: Mapping[str, Any]) -> Safety:
     """`is_safe` is documented as a bool and sent as 1 or 0; newer builds send `need_clear_history` instead."""
-    is_safe, clear = fields.get("is_safe"), fields.get("need_clear_history")
+    is_safe, clear, round_ = fields.get("is_safe"), fields.get("need_clear_history"), fields.get("ban_round")
     if is_safe in (0, False) or clear is True:
-        verdict = Verdict.FLAGGED
+        safety = _FLAGGED
     elif is_safe in (1, True) or clear is False:
-        verdict = Verdict.SAFE
+        safety = _SAFE
     else:
-        verdict = Verdict.NOT_RETURNED
-    round_ = fields.get("ban_round")
-    return Safety(
-        verdict=verdict,
-        need_clear_history=clear if isinstance(clear, bool) else None,
-        ban_round=round_ if is_int(round_) else None,
-    )
+        safety = _NOT_RETURNED
+    if clear is None and round_ is None:
+        return safety
+    return Safety(safety.verdict, clear if isinstance(clear, bool) else None, round_ if is_int(round_) else None)
+
+
+_FLAGGED, _SAFE, _NOT_RETURNED = Safety(Verdict.FLAGGED), Safety(Verdict.SAFE), Safety()
 
 
 def _unreadable() -> ServiceError:
