@@ -25,12 +25,17 @@ LASTS: dict[str, float | None] = {"day": DAY, "week": 7 * DAY, "month": 30 * DAY
 def share_menu(endpoint: Endpoint, run: Run | None) -> None:
     """Draw the button, and listen for links; what it opens is made when it is pressed."""
     with st.container(width="content", gap=None):
-        pressed = st.button(_("Share"), key="share", icon=":material/share:", help=_("A link to this set-up, or to this answer"))
+        st.button(_("Share"), key="share", icon=":material/share:", help=_("A link to this set-up, or to this answer"), on_click=_ask)
         receive()
-    if pressed:
+    if st.session_state.pop(state.SHARE_ASKED, False):
         forget_listed()
         st.session_state.pop(state.SHARE_PROBLEM, None)
         st.dialog(_("Share"), width="medium")(_menu)(endpoint, run)
+
+
+def _ask() -> None:
+    """Have it opened when the page is next drawn, by whichever way that comes about."""
+    st.session_state[state.SHARE_ASKED] = True
 
 
 def _menu(endpoint: Endpoint, run: Run | None) -> None:

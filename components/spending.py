@@ -15,8 +15,9 @@ def charge(run: Run) -> None:
         st.session_state[state.CHARGED] = [*st.session_state.get(state.CHARGED, []), run]
 
 
+@st.fragment(key=state.SESSION_COST)
 def session_cost() -> None:
-    """Draw the sum so far; nothing while only free runs were made."""
+    """Draw the sum so far; nothing while only free runs were made. A fragment, for a run that ends changes it and seldom anything else."""
     spent = _spent()
     words = [
         _("at least {amount}").format(amount=money(amount, currency)) if currency in spent.at_least else money(amount, currency)

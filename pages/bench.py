@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from components import door, generations, state
+from components import beside, door, generations, state
 from components.controls import Controls, put_controls
 from components.demo_strip import demo_strip
 from components.elsewhere import elsewhere, elsewhere_view
@@ -58,6 +58,7 @@ def present_run() -> Run | None:
 
 def start() -> None:
     """Begin a run with the prompt as it stands in the sheet, or with the answer joined to it; a refusal is kept to be shown."""
+    whole_page = beside.follows()
     asked = st.session_state[state.RUN_VIEW]["run"]
     prompt = str(asked["prompt"])
     for key in (state.REFUSAL, state.LOST_RUN):
@@ -74,20 +75,23 @@ def start() -> None:
     except PlaygroundError as error:
         st.session_state[state.REFUSAL] = error
         st.session_state[state.REFUSALS] = st.session_state.get(state.REFUSALS, 0) + 1
-        return
-    if (history := service().history) is not None:
-        history.keep(run, parent=generations.parent(), demo=door.demo_id())
-    generations.add(whole, run)
-    charge(run)
-    if continues:
-        state.set_prompt(whole)
+    else:
+        if (history := service().history) is not None:
+            history.keep(run, parent=generations.parent(), demo=door.demo_id())
+        generations.add(whole, run)
+        charge(run)
+        if continues:
+            state.set_prompt(whole)
+    if whole_page:
+        st.rerun()
 
 
 def move() -> None:
-    """Undo or redo a generation."""
+    """Undo or redo a generation, with the controls it was made with."""
     asked = st.session_state[state.RUN_VIEW]["move"]
     st.session_state.pop(state.REFUSAL, None)
     generations.move(-1 if asked["steps"] < 0 else 1, str(asked["prompt"]))
+    st.rerun()
 
 
 def keep_draft() -> None:
@@ -96,6 +100,8 @@ def keep_draft() -> None:
     if draft is not None:
         st.session_state[state.PROMPT] = str(draft)
         st.session_state.pop(state.REFUSAL, None)
+        if beside.follows():
+            st.rerun()
 
 
 def stop() -> None:
@@ -108,18 +114,22 @@ def stop() -> None:
 def note_unreachable() -> None:
     """From now on this session gets its text as data."""
     st.session_state[state.ROUTE_UNREACHABLE] = True
+    st.rerun()
 
 
 def ended() -> None:
-    """The run in the sheet has ended; the rerun that brought us here draws what follows from it, beside the sheet too."""
-    st.session_state[state.JUST_ENDED] = True
+    """The run in the sheet has ended; draw what follows from it."""
+    if beside.follows():
+        st.rerun()
+    if st.session_state.get(state.CHARGED):
+        st.rerun([state.SHEET, state.SESSION_COST])
 
 
 def sheet() -> None:
     """Draw the prompt, the answer and what is known of the run."""
-    if st.session_state.pop(state.JUST_ENDED, False) and by_data:
-        st.rerun()
     run = present_run()
+    if st.session_state.pop(state.LOST_RUN, False):
+        st.info(_("The run of this link is no longer kept on the server. What you type here starts a new one."), icon=":material/history:")
     if run is not None:
         run.touch()
     try:
@@ -142,11 +152,10 @@ def take_presets() -> None:
     except ParameterError:
         presets = []
     st.session_state[state.OWN_PRESETS] = presets
+    st.rerun()
 
 
 shown = present_run()
-if st.session_state.pop(state.LOST_RUN, False):
-    st.info(_("The run of this link is no longer kept on the server. What you type here starts a new one."), icon=":material/history:")
 with st.container():
     setup_words()
 middle, right = st.columns([1.95, 1], gap="medium")
@@ -158,7 +167,8 @@ with right:
 if state.PROMPT not in st.session_state:
     state.set_prompt(endpoint.example)
 
-# Where the events route cannot be reached the sheet is drawn again each second, and the text comes as data.
+# What is told by the sheet draws it alone again, as far as nothing beside it follows. Where the events route cannot be reached it is drawn
+# again each second, and the text comes as data.
 by_data = bool(st.session_state.get(state.ROUTE_UNREACHABLE))
 away = st.query_params.get("run") if state.GENERATIONS not in st.session_state else None
 with middle:
@@ -166,5 +176,6 @@ with middle:
     if away is not None:
         elsewhere_view(away)
     else:
-        (st.fragment(sheet, run_every=1.0) if by_data else sheet)()
+        st.fragment(sheet, run_every=1.0 if by_data else None, key=state.SHEET)()
         request_view(endpoint, partial(share_menu, endpoint, shown))
+beside.note()

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     Connection,
     Row,
@@ -36,11 +37,10 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
 
 from playground.completion import Ending, Safety, Sentence, Usage, Verdict
-from playground.database import Database, now
+from playground.database import Database, insertion, now
 from playground.errors import EndpointError, ParameterError, PlaygroundError
 from playground.kept import (
     ENDPOINT,
@@ -249,14 +249,15 @@ class History:
             return
         with self._database.begin() as connection:
             self._presence.enter(connection)
-            for one, ending, fresh in news:
+            for one, *_ in news:
                 if not one.begun:
                     row = {**one.row, "place": _free_place(connection, one.run.started), "kept": now(), "server": self.server}
                     _add(connection, runs, [row])
-                _add(connection, sentences, [
-                    {"run": one.run.id, "number": number, "text": sentence.text, "arrived": sentence.arrived, "rest": sentence_rest(sentence, number)}
-                    for number, sentence in enumerate(fresh, one.written)
-                ])
+            _add(connection, sentences, [
+                {"run": one.run.id, "number": number, "text": sentence.text, "arrived": sentence.arrived, "rest": sentence_rest(sentence, number)}
+                for one, _, fresh in news for number, sentence in enumerate(fresh, one.written)
+            ])
+            for one, ending, _ in news:
                 if ending is not None:
                     end = ending_fields(ending, one.run.elapsed, one.run.reason, one.run.error)
                     whole = answer_fields(one.run.sentences, one.row["endpoint"])
@@ -567,7 +568,7 @@ def _has(connection: Connection, word: str) -> ColumnElement[bool]:
     # To look past case takes PostgreSQL ten times as long, and Chinese has none.
     found = _HAYSTACK.like(pattern, escape="!") if word.lower() == word.upper() else _HAYSTACK.ilike(pattern, escape="!")
     if connection.dialect.name == "postgresql" and _PAIR.fullmatch(word):
-        return and_(found, func.runs_pairs(_HAYSTACK).op("@>")(cast([word], postgresql.ARRAY(Text))))
+        return and_(found, func.runs_pairs(_HAYSTACK).op("@>")(cast([word], ARRAY(Text))))
     return found
 
 
@@ -601,9 +602,8 @@ def _free_place(connection: Connection, started: float) -> int:
 
 def _add(connection: Connection, into: Table, rows: list[dict[str, Any]]) -> None:
     """Add rows, but for those that are there: whether a transaction that was broken off had come through is not always known."""
-    statement = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(into)
     if rows:
-        connection.execute(statement.on_conflict_do_nothing(index_elements=into.primary_key.columns), rows)
+        connection.execute(insertion(connection, into).on_conflict_do_nothing(index_elements=into.primary_key.columns), rows)
 
 
 def _sentences(connection: Connection, run_id: str) -> list[Sentence]:

@@ -41,8 +41,12 @@ def find_loop(text: str) -> Loop | None:
     """Return the loop `text` ends in: a span at least four times in a row, sixty characters or more in all.
 
     The shortest period of every suffix comes from one pass of the prefix function over the text read backwards.
-    Blanks alone are no loop worth a word, and a half repeated span at the very end is allowed for.
+    Blanks alone are no loop worth a word, and a half repeated span at the very end is allowed for. Where the last three quarters
+    of the least loop there is are nowhere before, as in nearly all text, there is none.
     """
+    end = text[-(_LEAST_CHARACTERS - _LEAST_CHARACTERS // _LEAST_TIMES) :]
+    if len(text) < _LEAST_CHARACTERS or text.find(end, 0, len(text) - 1) < 0:
+        return None
     backwards = text[::-1]
     border = [0] * len(backwards)
     best: Loop | None = None

@@ -3,9 +3,11 @@
 The events route and the page's fallback both draw from here, so they cannot differ.
 """
 
+import json
+from json.encoder import encode_basestring
 from typing import Any
 
-from playground.completion import Ending, Sentence, Usage, counts, final_usage
+from playground.completion import Ending, Sentence, Usage, Verdict, counts, final_usage
 from playground.inspection import badges, reconcile, safety_timeline
 from playground.language import Translate
 from playground.loops import loop_advice
@@ -15,38 +17,66 @@ from playground.redaction import redact
 from playground.run import Run
 
 _MOST_SPANS = 20
+_PARTS = 7
+_NUMBERS = range(1, 5)
+_NUMBERED = 32
+_VERDICTS = {Verdict.SAFE: 1, Verdict.FLAGGED: 0}
 
 
 def row(sentence: Sentence, price: Price | None = None) -> list[Any]:
-    """Return one sentence as `[text, arrived ms, prompt, completion, total tokens, verdict, cost so far]`; short for the browser's sake.
-
-    Trailing parts that say nothing are left off.
-    """
+    """Return one sentence as `[text, arrived ms, total, completion, prompt tokens, verdict, cost so far]`: what changes most often first."""
     usage = sentence.usage
-    parts: list[Any] = [
+    return [
         sentence.text,
         round(sentence.arrived * 1000),
-        usage.prompt_tokens if usage else None,
-        usage.completion_tokens if usage else None,
         usage.total_tokens if usage else None,
-        {"safe": 1, "flagged": 0}.get(sentence.safety.verdict.value),
-        _cost(final_usage([sentence]), price),
+        usage.completion_tokens if usage else None,
+        usage.prompt_tokens if usage else None,
+        _VERDICTS.get(sentence.safety.verdict),
+        None if usage is None or price is None else _cost(final_usage([sentence]), price),
     ]
-    while len(parts) > 2 and parts[-1] is None:
-        parts.pop()
-    return parts
 
 
-def following(row: list[Any], stated: list[int]) -> list[Any]:
-    """Return a row as it goes after others on one connection: each number as what it is more than the one stated before it, which is short.
+class Rows:
+    """The rows of a run on one connection, as lines of its event stream, each in as few bytes as it takes.
 
-    `stated` are the four numbers of the rows before, zeros at first; it is brought up to date.
+    A number goes as what it is more than the one stated before it. Parts at the end that are as in the row before are left
+    off; there is no row before the first, whose numbers count from 0. The first line, and every 32nd, has the sentence's number as its id:
+    a browser that connects again says the last it saw, and counts by itself between them.
     """
-    made = list(row)
-    for place in range(1, min(len(row), len(stated) + 1)):
-        if row[place] is not None:
-            made[place], stated[place - 1] = row[place] - stated[place - 1], row[place]
-    return made
+
+    def __init__(self, offset: int) -> None:
+        self.count = offset
+        self._before: list[Any] = [None] * _PARTS
+        self._stated = [0] * _PARTS
+        self._numbered = False
+
+    def line(self, sentence: Sentence, price: Price | None) -> bytes:
+        """The next sentence."""
+        whole = row(sentence, price)
+        parts, stated = list(whole), self._stated
+        for place in _NUMBERS:
+            if (number := whole[place]) is not None:
+                parts[place], stated[place] = number - stated[place], number
+        while len(parts) > 2 and whole[len(parts) - 1] == self._before[len(parts) - 1]:
+            parts.pop()
+        self._before = whole
+        self.count += 1
+        line = f"data:[{','.join(map(_json, parts))}]\n\n".encode("utf-8", "backslashreplace")
+        if self._numbered and self.count % _NUMBERED:
+            return line
+        self._numbered = True
+        return b"id:%d\n%s" % (self.count, line)
+
+
+def _json(part: str | int | None) -> str:
+    """One part of a row; an encoder made for whatever may come takes five times as long."""
+    return "null" if part is None else str(part) if isinstance(part, int) else encode_basestring(part)
+
+
+def compact(value: object) -> bytes:
+    """One line of JSON. Half a character, as a service may cut one between two sentences, stays what it is: an escape."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
 
 
 def _cost(usage: Usage | None, price: Price | None) -> str | None:

@@ -6,7 +6,6 @@ the wire so far; with `?from=N`, its event lines from N on alone. The id is the 
 """
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -20,7 +19,7 @@ from playground.errors import PlaygroundError
 from playground.language import translator
 from playground.loops import Loop
 from playground.recording import event_lines, write_recording
-from playground.report import following, loop_words, outcome, row
+from playground.report import Rows, compact, loop_words, outcome
 from playground.run import Run
 from playground.service import service
 from playground.visitors import sent_visitor
@@ -134,47 +133,52 @@ def _piece(lines: Iterator[str]) -> bytes:
 async def _follow(run: Run, offset: int, language: str) -> AsyncIterator[bytes]:
     global _open_streams
     loop, news = asyncio.get_running_loop(), asyncio.Event()
+    called = silent = False
+    heart: asyncio.TimerHandle
 
     def changed() -> None:
-        with suppress(RuntimeError):  # the server's loop may be closing
-            loop.call_soon_threadsafe(news.set)
+        nonlocal called
+        if not called:  # whoever is called looks at all there is
+            called = True
+            with suppress(RuntimeError):  # the server's loop may be closing
+                loop.call_soon_threadsafe(news.set)
 
+    def beat() -> None:
+        nonlocal silent, heart
+        silent, heart = True, loop.call_later(HEARTBEAT, beat)
+        news.set()
+
+    heart = loop.call_later(HEARTBEAT, beat)  # not one for each waiting: that would be dearer than what is waited for
     cease = run.follow(changed)
     _open_streams += 1
     place = 0
-    stated = [0, 0, 0, 0]
+    rows = Rows(offset)
     looped: Loop | None = None
     try:
         yield b"retry: 500\n\n"
         while True:
+            called = False
             news.clear()
             ending = run.ending
-            fresh = run.sentences[offset:]
+            fresh = run.sentences[rows.count :]
             if run.place != place:
                 place = run.place
                 yield f"event: place\ndata: {place}\n\n".encode()
             if run.loop is not None and run.loop != looped and ending is None:
                 looped = run.loop
-                yield b"event: loop\ndata: %s\n\n" % _compact(loop_words(run, translator(language)))
+                yield b"event: loop\ndata: %s\n\n" % compact(loop_words(run, translator(language)))
             if fresh:
-                parts = []
-                for sentence in fresh:
-                    offset += 1
-                    parts.append(b"id: %d\ndata: %s\n\n" % (offset, _compact(following(row(sentence, run.endpoint.price), stated))))
-                yield b"".join(parts)
+                yield b"".join([rows.line(sentence, run.endpoint.price) for sentence in fresh])
             elif ending is not None:
-                yield b"event: end\ndata: %s\n\n" % _compact(await run_in_threadpool(outcome, run, translator(language)))
+                yield b"event: end\ndata: %s\n\n" % compact(await run_in_threadpool(outcome, run, translator(language)))
                 return
+            elif silent:
+                yield b": still here\n\n"
             else:
-                try:
-                    await asyncio.wait_for(news.wait(), HEARTBEAT)
-                except TimeoutError:
-                    yield b": still here\n\n"
+                await news.wait()
+                continue
+            silent = False
     finally:
         _open_streams -= 1
+        heart.cancel()
         cease()
-
-
-def _compact(value: object) -> bytes:
-    """One line of JSON. Half a character, as a service may cut one between two sentences, stays what it is: an escape."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")

@@ -5,20 +5,25 @@ import http.client
 import json
 import socket
 import threading
+from decimal import Decimal
 from urllib.parse import quote
 
 import pytest
 import uvicorn
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 
 from playground import routes
-from playground.completion import CompletionRequest, Ending
+from playground.completion import CompletionRequest, Ending, Safety, Sentence, Usage, Verdict
 from playground.credentials import AccessToken
 from playground.database import Database
 from playground.endpoints import Endpoint
 from playground.history import History
 from playground.message import message
+from playground.price import Price
 from playground.redaction import Secret
+from playground.report import Rows, row
 from playground.routes import run_routes
 from playground.service import close_service, open_service, service
 from playground.settings import Limits, Settings
@@ -95,11 +100,21 @@ def answer(port, method, path, **headers):
         return response.status, response.read(), response.headers
 
 
-def added(row, stated):
-    """A row with its numbers as they are: each came as what it is more than the last one of its column."""
-    columns = row[1:5]
-    stated[: len(columns)] = [before if more is None else before + more for before, more in zip(stated, columns, strict=False)]
-    return [row[0], *(None if more is None else whole for more, whole in zip(columns, stated, strict=False)), *row[5:]]
+class Reader:
+    """Makes rows whole again, and counts them, as the sheet in the browser does."""
+
+    def __init__(self):
+        self.place, self.id = 0, None
+        self.before, self.stated = [None] * 7, [0] * 5
+
+    def row(self, parts, last_id):
+        self.place, self.id = (self.place + 1 if last_id == self.id else int(last_id)), last_id
+        row = parts + self.before[len(parts) :]
+        for part in range(1, 5):
+            if part < len(parts) and parts[part] is not None:
+                row[part] = self.stated[part] = self.stated[part] + parts[part]
+        self.before = row
+        return list(row)
 
 
 class Browser:
@@ -109,6 +124,12 @@ class Browser:
         self.connection, self.response = ask(port, "GET", path, **headers)
         assert self.response.status == 200, self.response.read()
         self.last_id = ""
+        self.reader = Reader()
+
+    @property
+    def reached(self):
+        """Which sentence the last one was, from 1."""
+        return self.reader.place
 
     def __enter__(self):
         return self
@@ -118,18 +139,19 @@ class Browser:
         self.connection.close()
 
     def __iter__(self):
-        kind, data, stated = "message", [], [0, 0, 0, 0]
+        kind, data = "message", []
         for line in self.response:
             line = line.decode().removesuffix("\n")
             if not line:
                 if data:
                     said = json.loads("\n".join(data))
-                    yield kind, (added(said, stated) if kind == "message" else said)
+                    yield kind, (self.reader.row(said, self.last_id) if kind == "message" else said)
                 kind, data = "message", []
             elif line.startswith(":"):
                 yield "comment", line
             else:
-                name, _, value = line.partition(": ")
+                name, _, value = line.partition(":")
+                value = value.removeprefix(" ")
                 if name == "data":
                     data.append(value)
                 elif name == "id":
@@ -140,19 +162,19 @@ class Browser:
 
 def rows(port, path, **headers):
     with Browser(port, path, **headers) as browser:
-        return list(browser), browser.last_id
+        return list(browser), browser.reached
 
 
 def test_the_events_are_the_sentences_then_the_outcome(port, open_with):
     open_with()
     with ScriptedServer(ANSWER) as upstream:
         run = start(upstream)
-        got, last_id = rows(port, f"/runs/{run.id}/events")
+        got, reached = rows(port, f"/runs/{run.id}/events")
     kinds = [kind for kind, _ in got]
     assert kinds == ["message"] * 6 + ["end"]
     assert [row[0] for kind, row in got[:-1]] == TEXTS
     assert "".join(row[0] for _, row in got[:-1]) == run.text
-    assert last_id == "6"
+    assert reached == 6
     outcome = got[-1][1]
     assert (outcome["ending"], outcome["sentences"], outcome["characters"]) == ("finished", sum(map(bool, TEXTS)), len(run.text))
 
@@ -201,8 +223,8 @@ def test_any_cuts_of_a_running_run_join_to_its_text(port, open_with):
             with Browser(port, f"/runs/{run.id}/events?from={last}") as browser:
                 kind, row = next(iter(browser))
                 assert kind == "message"
-                joined, last = joined + row[0], browser.last_id
-            assert last == str(number + 1)
+                joined, last = joined + row[0], browser.reached
+            assert last == number + 1
             go.set()
         assert run.wait(5)
     assert joined == run.text == "".join(f"中{number} " for number in range(20))
@@ -219,6 +241,36 @@ def test_each_sentence_comes_before_the_next_is_sent(port, open_with):
                 assert next(events)[1][0] == text
                 go.set()
             assert [kind for kind, _ in events] == ["message", "end"]
+
+
+@given(
+    st.lists(st.builds(
+        Sentence, text=st.text(), index=st.just(0), arrived=st.floats(0, 1000),
+        usage=st.none() | st.builds(Usage, prompt_tokens=st.none() | st.integers(0, 9), completion_tokens=st.none() | st.integers(0, 9),
+                                    total_tokens=st.none() | st.integers(0, 99)),
+        safety=st.builds(Safety, verdict=st.sampled_from(Verdict)),
+    ), max_size=80),
+    st.integers(0, 70),
+    st.none() | st.just(Price(prompt=Decimal("0.01"), completion=Decimal("0.02"), currency="CNY")),
+)
+def test_whatever_is_left_off_a_row_on_its_way_the_browser_puts_back(sentences, offset, price):
+    sent, reader = Rows(offset), Reader()
+    last_id = ""
+    for number, sentence in enumerate(sentences, offset + 1):
+        *ids, data = sent.line(sentence, price).decode("utf-8", "surrogatepass").removesuffix("\n\n").split("\n")
+        last_id = ids[0].removeprefix("id:") if ids else last_id
+        assert reader.row(json.loads(data.removeprefix("data:")), last_id) == row(sentence, price)
+        assert reader.place == number
+
+
+def test_an_event_as_services_send_them_crosses_in_few_bytes_beside_its_text():
+    sent = Rows(0)
+    usage = [Usage(prompt_tokens=5, completion_tokens=7, total_tokens=5 + 7 * number) for number in range(1, 101)]
+    lines = [
+        sent.line(Sentence(text="x" * 30, index=number, arrived=number / 100, usage=stated, safety=Safety(verdict=Verdict.SAFE)), None)
+        for number, stated in enumerate(usage)
+    ]
+    assert sum(map(len, lines)) < 100 * (30 + 18)
 
 
 def test_two_followers_of_one_run_hear_the_same(port, open_with):
@@ -414,8 +466,8 @@ def test_after_a_restart_a_run_comes_out_of_the_history_to_whom_it_belongs(port,
         before, _ = rows(port, f"/runs/{run.id}/events")
         close_service()
         kept_in()
-        after, last_id = rows(port, f"/runs/{run.id}/events", cookie=own)
-        assert [row[0] for kind, row in after[:-1]] == [row[0] for kind, row in before[:-1]] == TEXTS and last_id == "6"
+        after, reached = rows(port, f"/runs/{run.id}/events", cookie=own)
+        assert [row[0] for kind, row in after[:-1]] == [row[0] for kind, row in before[:-1]] == TEXTS and reached == 6
         assert after[-1][0] == "end" and after[-1][1]["ending"] == before[-1][1]["ending"]
         assert [kind for kind, _ in rows(port, f"/runs/{run.id}/events?from=4", cookie=own)[0]] == ["message"] * 2 + ["end"]
         for headers in ({}, {"cookie": other}, {"cookie": f"{COOKIE}=forged"}):

@@ -118,7 +118,7 @@ class Visitor:
         if kind == "bidi_component":
             self.widgets[shown.id] = shown.component_name
             if shown.component_name == "run_view":
-                self.sheet = json.loads(shown.json)
+                [self.sheet] = json.loads(shown.json)
         elif kind == "selectbox":
             self.widgets[shown.id] = kind
         elif kind == "alert":
@@ -157,7 +157,8 @@ class Following:
             with requests.get(self._url, cookies=self._cookies, stream=True, timeout=(PATIENCE, PATIENCE)) as response:
                 self.status = response.status_code
                 for line in response.iter_lines(chunk_size=1, decode_unicode=True):
-                    name, _, value = line.partition(": ")
+                    name, _, value = line.partition(":")
+                    value = value.removeprefix(" ")
                     with self._news:
                         if name == "event":
                             kind = value

@@ -19,6 +19,7 @@ import streamlit as st
 from components import state, wire_view
 from components.door import own_part
 from components.text import _, language, say
+from components.told import told
 from playground.errors import PlaygroundError
 from playground.language import translator
 from playground.presets import Preset, export_presets
@@ -35,7 +36,7 @@ def _read(name: str) -> str:
     return (_HERE / name).read_text(encoding="utf-8")
 
 
-# A message that stays the same goes to a browser once, so the code has one of its own: what changes at every rerun goes without it.
+# A message that stays the same goes to a browser once, so the code and its labels have one of their own: what changes at every rerun goes without.
 _code = st.components.v2.component(
     "run_view_code",
     js=f"const STYLE = {json.dumps(_read('run_view.css') + wire_view.STYLE)};\n{_read('run_view.js')}\n{wire_view.SCRIPT}",
@@ -68,15 +69,14 @@ def run_view(
     is only to be looked at: nothing is typed, sent or kept.
     """
     base = (st.get_option("server.baseUrlPath") or "").strip("/")
-    data = {
-        "prompt": prompt,
-        "revision": revision,
-        "estimate": _("≈ {count} tokens").format(count=estimate_tokens(prompt)),
-        "language": language(),
-        "labels": {**_labels(), **wire_view.wire_labels()},
-        "playing": playing,
-        "refusal": None if refusal is None else _refusal(refusal),
-        "run": None
+    data = told(
+        prompt=prompt,
+        revision=revision,
+        estimate=_("≈ {count} tokens").format(count=estimate_tokens(prompt)),
+        language=language(),
+        playing=playing,
+        refusal=None if refusal is None else _refusal(refusal),
+        run=None
         if run is None
         else {
             "id": run.id,
@@ -87,16 +87,16 @@ def run_view(
             "price": _("No price is configured for this endpoint.") if run.endpoint.price is None else say(run.endpoint.price.words),
             "path": f"{'/' + base if base else ''}/runs/{run.id}",
         },
-        "marks": _marks(run.text, cuts) if run is not None and cuts else [],
-        "standing": list(standing),
-        "can_move": list(can_move),
-        "presets": None if presets is None else export_presets(presets),
-        "rows": [row(sentence, run.endpoint.price) for sentence in list(run.sentences)] if run is not None and with_rows else None,
-        "outcome": outcome(run, translator(language())) if run is not None and with_rows and run.ending else None,
-        "wire": wire_view.wire_lines(run, st.session_state.get(key, {}).get("wire")),
-    }
+        marks=_marks(run.text, cuts) if run is not None and cuts else [],
+        standing=list(standing),
+        can_move=list(can_move),
+        presets=None if presets is None else export_presets(presets),
+        rows=[row(sentence, run.endpoint.price) for sentence in list(run.sentences)] if run is not None and with_rows else None,
+        outcome=outcome(run, translator(language())) if run is not None and with_rows and run.ending else None,
+        wire=wire_view.wire_lines(run, st.session_state.get(key, {}).get("wire")),
+    )
     with st.container(gap=None):
-        _code(key=f"{key}-code", height=0)
+        _code(key=f"{key}-code", data=told(language=language(), labels={**_labels(), **wire_view.wire_labels()}), height=0)
         return _mount(
             key=key, data=data, on_run_change=actions.run, on_draft_change=actions.draft, on_ended_change=actions.ended,
             on_unreachable_change=actions.unreachable, on_stop_change=actions.stop, on_move_change=actions.move,

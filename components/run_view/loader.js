@@ -8,7 +8,7 @@ export default function (component) {
     return { come: new Promise((found) => (give = found)), give };
   })());
   code.come.then((draw) => {
-    if (!gone) leave = draw(component);
+    if (!gone) leave = draw({ ...component, data: component.data[0] });
   });
   return () => {
     gone = true;

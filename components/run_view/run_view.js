@@ -1,9 +1,13 @@
 // The sheet: one View an element. The loader calls `draw` at every change of data; it must change nothing twice. `STYLE`, its look, is
 // put before this by __init__.py.
 
-const PAINT_MS = 50;
+const PAUSE_MS = 10; // between two paintings, or SHARE times as long as the one before took
+const SHARE = 4;
+const STATE_MS = 120;
 const PART = 3000; // characters after which laid-out text is left alone while more arrives
 const SPOKEN_MS = 4000;
+const NUMBERS = 4; // of a row's parts: text, ms, total, completion and prompt tokens, verdict, cost
+const PARTS = 7;
 const MOST_SEAMS = 2000; // in sight at once
 const DRAFT_MS = 400;
 const OPEN_MS = 8000;
@@ -16,16 +20,19 @@ const ANY = "*"; // typed while it was not known yet at which run: an undo was o
 const PRESETS = "playground-presets";
 const LOOKS = "playground-looks";
 const LOOKS_OF = ["seams", "mono", "wrap"];
-const views = new WeakMap();
+const views = new Map();
 const style = new CSSStyleSheet();
 style.replaceSync(STYLE);
 
-export default function () {
+export default function ({ data: [data] }) {
   const code = (window.playgroundSheet ??= (() => {
     let give;
     return { come: new Promise((found) => (give = found)), give };
   })());
+  code.labels = { ...code.labels, [data.language]: data.labels };
   code.give(draw);
+  // A sheet may have changed its language before the words were here.
+  for (const view of views.values()) if (view.component && view.language !== view.component.data.language) view.update(view.component);
 }
 
 function draw(component) {
@@ -104,7 +111,7 @@ function remember(storage, key, text) {
 }
 
 // The same rule as report.py's: an event that brings neither text nor a verdict is no sentence; its usage is read all the same.
-const counts = (row) => row[0] !== "" || row[5] != null;
+const counts = (row) => row[0] !== "" || row[5] !== null;
 const seconds = (ms) => (ms / 1000).toFixed(ms < 9995 ? 2 : 1);
 const drawn = { "\n": "⏎\n", "\t": "⇥", "\r": "␍" };
 
@@ -240,8 +247,10 @@ class View {
   update(component) {
     const { data } = component;
     this.component = component;
+    const labels = window.playgroundSheet.labels[data.language];
+    if (!labels) return;
     this.data = data;
-    this.labels = data.labels;
+    this.labels = labels;
     const relabelled = this.language !== undefined && this.language !== data.language;
     this.language = data.language;
     this.playing = data.playing;
@@ -413,6 +422,7 @@ class View {
     this.first = null; // the first that counts
     this.outcome = null;
     this.waiting = [];
+    this.restsUntil = this.stateRestsUntil = 0;
     this.characters = 0;
     this.verdict = "not returned";
     this.place = 0;
@@ -454,9 +464,11 @@ class View {
   listen(run) {
     this.source = new EventSource(`${run.path}/events?from=${this.rows.length}&lang=${this.language}`);
     let tries = 0;
-    let stated = [0, 0, 0, 0];
+    let [stated, before, place, numbered] = [];
     this.source.onopen = () => {
-      stated = [0, 0, 0, 0];
+      stated = Array(NUMBERS + 1).fill(0);
+      before = Array(PARTS).fill(null);
+      numbered = null;
       this.reached = true;
       this.lost = null;
       this.refusals = 0;
@@ -465,13 +477,17 @@ class View {
     // A host that swallows the route may never answer at all.
     this.openTimer = setTimeout(() => this.giveUp(), OPEN_MS);
     this.source.onmessage = (event) => {
-      // Numbers come as what they are more than the ones before on this connection.
+      // As report.py's `Rows` says them: numbers as what they are more than the ones before, without the end that is as before.
       const row = JSON.parse(event.data);
-      for (let place = 1; place <= stated.length && place < row.length; place += 1) {
-        if (row[place] !== null) row[place] = stated[place - 1] += row[place];
+      for (let part = 1; part < PARTS; part += 1) {
+        if (part >= row.length) row[part] = before[part];
+        else if (part <= NUMBERS && row[part] !== null) row[part] = stated[part] += row[part];
       }
-      // `id` counts the sentences up to this one: what was there already, after a reconnection, is not taken twice.
-      if (Number(event.lastEventId) === this.rows.length + 1) this.add(row);
+      before = row;
+      place = event.lastEventId === numbered ? place + 1 : Number(event.lastEventId);
+      numbered = event.lastEventId;
+      // What was there already, after a reconnection, is not taken twice.
+      if (place === this.rows.length + 1) this.add(row);
     };
     this.source.addEventListener("end", (event) => {
       const outcome = JSON.parse(event.data);
@@ -527,7 +543,7 @@ class View {
     this.ends.push(this.characters);
     if (row[5] === 0) this.verdict = "flagged";
     else if (row[5] === 1 && this.verdict !== "flagged") this.verdict = "safe";
-    this.paintTimer ??= setTimeout(() => this.paint(), this.rows.length === 1 ? 0 : PAINT_MS);
+    this.paintTimer ??= setTimeout(() => this.paint(), Math.max(0, this.restsUntil - performance.now()));
   }
 
   finish(outcome) {
@@ -562,6 +578,7 @@ class View {
   paint() {
     clearTimeout(this.paintTimer);
     this.paintTimer = null;
+    const start = performance.now();
     if (this.waiting.length) {
       this.tail.appendData(this.waiting.join(""));
       this.waiting = [];
@@ -570,7 +587,12 @@ class View {
       this.overlay();
     }
     this.speak(false);
-    this.paintState();
+    if (start >= this.stateRestsUntil) {
+      this.paintState();
+      this.stateRestsUntil = start + STATE_MS;
+    }
+    const end = performance.now();
+    this.restsUntil = end + Math.max(PAUSE_MS, SHARE * (end - start));
   }
 
   // The answer is one run of text. While it grows it is kept in parts, cut where a line begins, so that the browser
@@ -638,8 +660,15 @@ class View {
     return low;
   }
 
+  // With the next frame, which lays the text out in any case; how long that takes counts as painting.
   toEnd() {
-    this.scroll.scrollTop = this.scroll.scrollHeight;
+    this.endFrame ??= requestAnimationFrame(() => {
+      this.endFrame = null;
+      const start = performance.now();
+      if (this.followsEnd) this.scroll.scrollTop = this.scroll.scrollHeight;
+      const end = performance.now();
+      this.restsUntil = Math.max(this.restsUntil, end + SHARE * (end - start));
+    });
   }
 
   showFollow() {
@@ -747,8 +776,8 @@ class View {
     const { labels, outcome, rows } = this;
     let tokens = outcome?.tokens ?? null;
     if (!outcome) {
-      const last = rows.findLast((row) => row[4] != null);
-      if (last) tokens = [last[2] ?? null, last[2] == null ? null : last[4] - last[2], last[4]];
+      const [, , total, , prompt] = rows.findLast((row) => row[2] !== null) ?? [];
+      if (total !== undefined) tokens = [prompt, prompt === null ? null : total - prompt, total];
     }
     if (!tokens) parts.push(["", going ? labels.no_tokens_yet : labels.no_tokens]);
     else {
@@ -761,7 +790,7 @@ class View {
 
   costPart(parts) {
     const { labels, outcome, rows, run } = this;
-    const amount = outcome ? outcome.cost : rows.findLast((row) => row[4] != null)?.[6];
+    const amount = outcome ? outcome.cost : rows.findLast((row) => row[2] !== null)?.[6];
     if (run.free || (!outcome && !amount)) return;
     const words = !amount ? labels.no_cost : outcome && !outcome.lower_bound ? amount : fill(labels.cost_at_least, { amount });
     parts.push(["cost", words, run.price]);
@@ -803,6 +832,7 @@ class View {
   }
 
   overlay() {
+    if (!this.root.classList.contains("seams") && this.pointed == null && !this.over.firstChild) return;
     this.overFrame ??= requestAnimationFrame(() => {
       this.overFrame = null;
       this.paintOver();
@@ -880,6 +910,7 @@ class View {
     clearTimeout(this.draftTimer);
     clearTimeout(this.paintTimer);
     cancelAnimationFrame(this.overFrame);
+    cancelAnimationFrame(this.endFrame);
     this.sizes.disconnect();
     this.details.leave();
     document.removeEventListener("keydown", this.onKey, true);

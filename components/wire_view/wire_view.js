@@ -508,7 +508,7 @@ class Timeline {
 // One sentence in figures, for whoever points at it.
 function figuresOf(view, place) {
   const { labels, numbers, rows } = view;
-  const [text, ms, prompt, completion, total, verdict] = rows[place];
+  const [text, ms, total, completion, prompt, verdict] = rows[place];
   const parts = [numbers[place] ? fill(labels.sentence_number, { number: numbers[place] }) : labels.no_sentence, fill(labels.after, { seconds: seconds(ms) })];
   if (place) parts.push(fill(labels.gap_of, { seconds: seconds(ms - rows[place - 1][1]) }));
   parts.push(fill(labels.characters, { count: [...text].length }));
@@ -565,7 +565,7 @@ class Sentences {
   cells(place) {
     const { labels } = this;
     const { rows } = this.view;
-    const [text, ms, prompt, completion, total, verdict] = rows[place];
+    const [text, ms, total, completion, prompt, verdict] = rows[place];
     const number = this.view.numbers[place];
     return {
       className: [verdict === 0 ? "flagged" : "", number && this.odd?.has(number) ? "odd" : ""].join(" "),

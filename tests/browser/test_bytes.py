@@ -1,0 +1,45 @@
+"""What a run costs a visitor's line: each sentence crosses once, and around it little more than the sheet is drawn again."""
+
+import base64
+import json
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.test_cost import DONE, ENDPOINT, GROUP, TITLE, USAGE, chunk
+from tests.scripted_server import ScriptedServer, reply
+
+pytestmark = pytest.mark.browser
+TEXT = "thirty characters of sentences"
+SENTENCES = 667
+ANSWER = reply(
+    b"".join(chunk(TEXT) for _ in range(SENTENCES)), chunk("", "stop"), f'data: {json.dumps({"choices": [], "usage": USAGE})}\n\n'.encode(), DONE
+)
+
+
+class Line:
+    """Counts what comes to a page from now on, over HTTP and over the websocket, in bytes."""
+
+    def __init__(self, page: Page) -> None:
+        self.bytes = 0
+        wire = page.context.new_cdp_session(page)
+        wire.send("Network.enable")
+        wire.on("Network.dataReceived", lambda event: self._count(event["encodedDataLength"]))
+        wire.on("Network.webSocketFrameReceived", lambda event: self._count(len(base64.b64decode(event["response"]["payloadData"]))))
+
+    def _count(self, length: int) -> None:
+        self.bytes += length
+
+
+def test_a_run_brings_the_browser_at_most_twice_and_a_half_its_text(serve, visit, tmp_path):
+    with ScriptedServer(ANSWER) as upstream:
+        file = tmp_path / "endpoints.toml"
+        file.write_text(ENDPOINT.format(title=TITLE, group=GROUP, url=upstream.url), encoding="utf-8")
+        bench = visit(serve(PLAYGROUND_ENDPOINTS=str(file))).open().choose(TITLE, GROUP)
+        line = Line(bench.page)
+        bench.go.click()
+        expect(bench.state).to_have_text("Finished")
+        expect(bench.page.get_by_test_id("stSidebar").get_by_test_id("stCaptionContainer")).to_contain_text("¥")
+        bench.settled()
+    assert bench.answer.text_content() == TEXT * SENTENCES
+    assert len(TEXT) * SENTENCES < line.bytes < 2.5 * len(TEXT) * SENTENCES
