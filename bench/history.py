@@ -1,11 +1,11 @@
 """The history of a visitor with 100,000 runs, on SQLite and on PostgreSQL: how long a search takes, opening a run, and writing one down.
 
-`--runs=N` is how many he has; a tenth more are other visitors'.
+`BENCH_RUNS` is how many he has; a tenth more are other visitors'.
 """
 
+import os
 import random
 import statistics
-import sys
 import tempfile
 import threading
 import time
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert, text
 
+from bench.report import Section, table
 from playground.client import Client
 from playground.completion import CompletionRequest, Ending
 from playground.credentials import AccessToken
@@ -31,7 +32,7 @@ from playground.tables import runs, sentences
 from tests.postgres import running
 from tests.scripted_server import ScriptedServer, reply
 
-RUNS = int(next((one.removeprefix("--runs=") for one in sys.argv if one.startswith("--runs=")), 100_000))
+RUNS = int(os.environ.get("BENCH_RUNS", 100_000))
 VISITOR = "0123456789abcdef" * 2
 _TIMES = 30
 _EVENTS = 5
@@ -106,7 +107,7 @@ def fill(connection: Connection, count: int) -> None:
             batch, events = [], []
 
 
-def measure(act: Callable[[], object], times: int = _TIMES) -> str:
+def timed(act: Callable[[], object], times: int = _TIMES) -> tuple[float, float]:
     """Return median and 95th percentile, in ms."""
     act()
     took = []
@@ -114,11 +115,11 @@ def measure(act: Callable[[], object], times: int = _TIMES) -> str:
         start = time.perf_counter()
         act()
         took.append((time.perf_counter() - start) * 1000)
-    return f"{statistics.median(took):9.1f} ms median {sorted(took)[int(len(took) * 0.95)]:9.1f} ms p95"
+    return statistics.median(took), sorted(took)[int(len(took) * 0.95)]
 
 
-def keep_delay(history: History) -> str:
-    """How long after a run's text came it is in the database."""
+def keep_delay(history: History) -> tuple[float, float]:
+    """How long after a run's text came it is in the database: median and most, in ms."""
     event = b'data: {"sentence_id": 0, "is_end": %s, "result": "text"}\n\n'
     took = []
     for _ in range(15):
@@ -136,7 +137,7 @@ def keep_delay(history: History) -> str:
                 time.sleep(0.005)
             took.append((time.perf_counter() - start) * 1000)
             place.close()
-    return f"{statistics.median(took):9.1f} ms median {max(took):9.1f} ms at most"
+    return statistics.median(took), max(took)
 
 
 def _is_written(history: History, run: Run) -> bool:
@@ -167,30 +168,34 @@ def put_in(database: Database) -> None:
         connection.execute(text("ANALYZE"))
 
 
-def report(history: History) -> None:
-    """Print the figures of one database."""
+def figures(history: History) -> Iterator[tuple[str, float, float]]:
+    """Yield what was done with one database, with its median and 95th percentile in ms."""
     half = history.find(VISITOR, Query(limit=RUNS // 2))[-1]
     for words, query in SEARCHES.items():
         wanted = Query(before=(half.started, half.id)) if words.startswith("the next") else query
-        figures = measure(partial(history.find, VISITOR, wanted))
-        print(f"find {words:36}{figures}  {len(history.find(VISITOR, wanted)):3} found")
+        yield f"find {words}: {len(history.find(VISITOR, wanted))}", *timed(partial(history.find, VISITOR, wanted))
     for words in ("", "lighthouse", "heliotrope"):
-        print(f"count {words or 'all':35}{measure(partial(history.count, VISITOR, Query(words=words)), 5)}")
-    print(f"{'endpoints':41}{measure(partial(history.endpoints, VISITOR))}")
-    print(f"{'entry':41}{measure(partial(history.entry, VISITOR, half.id))}")
-    print(f"{'restore':41}{measure(partial(history.restore, VISITOR, half.id))}")
-    print(f"{'a run ends until that is written':41}{keep_delay(history)}")
+        yield f"count {words or 'all'}", *timed(partial(history.count, VISITOR, Query(words=words)), 5)
+    yield "the endpoints there are", *timed(partial(history.endpoints, VISITOR))
+    yield "one run of the list", *timed(partial(history.entry, VISITOR, half.id))
+    yield "one run as it was", *timed(partial(history.restore, VISITOR, half.id))
+    yield "a run ends until that is written (median, most)", *keep_delay(history)
 
 
-def main() -> None:
-    """Print the figures of both databases."""
+def measure() -> Section:
+    """Fill one of each kind and look things up in it."""
+    rows: dict[str, list[float]] = {}
+    heads = [""]
     with databases() as found:
         for name, address in found:
             database = Database(Secret(address))
             start = time.perf_counter()
             put_in(database)
-            print(f"\n{name}: {RUNS:,} runs put in in {time.perf_counter() - start:.0f} s")
+            heads += [f"{name} (filled in {time.perf_counter() - start:.0f} s)", "p95"]
             history = History(database, most=10**9)
-            report(history)
+            for words, median, high in figures(history):
+                rows.setdefault(words, []).extend((median, high))
             history.close()
             database.close()
+    body = f"Of a visitor with {RUNS:,} runs, in ms: medians of {_TIMES}.\n\n{table(heads, [(words, *values) for words, values in rows.items()])}"
+    return Section(title="History", body=body)
