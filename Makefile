@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+# Tests start the app many times: what Python has compiled is kept, also where the machine's own setting says otherwise.
+test test-fast: export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: run test test-fast check bench messages clean
 
 run: .venv/.run ## start the app for this computer (make run PORT=8502 HOST=0.0.0.0); the local model is fetched once, and the app starts without it too
@@ -13,10 +16,10 @@ test: .venv/.dev ## everything, browser tests included
 	@$(BIN)/python tests/chromium.py
 	$(BIN)/python -m ruff check --quiet .
 	$(BIN)/python -m mypy
-	$(BIN)/python -m pytest -n 3 --dist loadfile -r R
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -r R
 
 test-fast: .venv/.dev ## under a minute: no browser, nothing slow on purpose
-	$(BIN)/python -m pytest -m "not slow and not browser"
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slow and not browser"
 
 check: .venv/.dev ## style, types, catalogues
 	$(BIN)/python -m ruff check --quiet .

@@ -11,8 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text, update
 
-from emulator.options import Options
-from emulator.server import running
 from playground.admission import Admission, Caller
 from playground.client import Client
 from playground.completion import CompletionRequest, Ending, Usage
@@ -41,12 +39,6 @@ from playground.tables import reservations, servers
 YUAN = Price(prompt=Decimal("0.012"), completion=Decimal("0.024"), currency="CNY")
 PATIENCE = 20.0
 NAME = "recorded/yi_34b"
-
-
-@pytest.fixture(scope="module")
-def emulator_url() -> Iterator[str]:
-    with running(options=Options(pace=0)) as emulator:
-        yield emulator.base_url
 
 
 @pytest.fixture(scope="module")
@@ -394,6 +386,7 @@ def test_a_run_that_cannot_begin_is_refused_as_it_was_also_where_the_books_are_a
     pytest.fail("What was held for it is still held.")
 
 
+@pytest.mark.slow
 def test_stopping_a_link_stops_its_runs_also_those_of_another_server(door: Admission, demos: Demos, database: Database, endpoints):
     demo = demos.mint(Demo(title="t", endpoints=("endless",), tokens_per_run=100_000), endpoints)
     near = ask(door, demo, "endless")

@@ -145,7 +145,7 @@ def built(tmp_path_factory):
     return build
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=50)
 def test_what_the_steps_make_runs_is_healthy_and_stops_when_told(built):
     """Its own health check says when it is well; and as its user may, it writes nowhere but in the volumes."""
     port = free_port()

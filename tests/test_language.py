@@ -102,6 +102,7 @@ def test_the_compiled_catalogue_is_the_written_one():
     assert compiled == {text: translation for text, translation in update.read().items() if translation}
 
 
+@pytest.mark.slow
 def test_catalogues_are_the_same_each_time_they_are_made():
     first, second = (update.build(update.read()) for _ in range(2))
     assert update.written(first) == update.written(second)

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from emulator.options import Options
 from emulator.server import running as emulating
 from playground.completion import CompletionRequest
 from playground.errors import LimitReached
@@ -75,7 +76,7 @@ def test_handlers_that_libraries_bring_late_write_json_too(lines):
 
 
 def test_each_run_has_a_line_at_its_end_and_none_holds_a_text(lines):
-    with emulating() as emulator:
+    with emulating(options=Options(pace=0.1)) as emulator:
         present = open_service(Settings(fault_endpoints=True), emulator.base_url, observers=[RunLog()])
         try:
             for name, ending in (("recorded/yi_34b", "finished"), ("fault/cut_mid_event", "cut"), ("fault/error_json", "failed")):

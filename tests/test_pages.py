@@ -7,20 +7,12 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from components import state
-from emulator.options import Options
-from emulator.server import running
 from playground.language import LANGUAGES
 from playground.service import Service, close_service, open_service
 from playground.settings import ROOT, Settings
 
 PATIENCE = 30
 LOCALES = {"en": "en-GB", "zh_CN": "zh-CN"}
-
-
-@pytest.fixture(scope="module")
-def emulator_url() -> Iterator[str]:
-    with running(options=Options(pace=0)) as emulator:
-        yield emulator.base_url
 
 
 @pytest.fixture

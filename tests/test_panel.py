@@ -11,8 +11,6 @@ from hypothesis import given, settings, strategies
 from streamlit.testing.v1 import AppTest
 
 from components import state
-from emulator.options import Options
-from emulator.server import running
 from playground.client import Client, Exchange
 from playground.completion import CompletionRequest
 from playground.endpoints import Endpoint
@@ -29,12 +27,6 @@ from playground.visitors import user_id
 from playground.wire import Cancel
 
 CREATIVE = next(preset for preset in BUILT_IN if preset.name == "Creative")
-
-
-@pytest.fixture(scope="module")
-def emulator_url() -> Iterator[str]:
-    with running(options=Options(pace=0)) as emulator:
-        yield emulator.base_url
 
 
 @pytest.fixture
@@ -273,6 +265,7 @@ NUMBERS = {
 STOPS = strategies.lists(strategies.text(strategies.characters(codec="utf-8"), min_size=1, max_size=20), max_size=4, unique=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     prompt=strategies.text(strategies.characters(codec="utf-8"), min_size=1, max_size=60),

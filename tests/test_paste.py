@@ -398,6 +398,7 @@ def test_every_json_body_is_read_back(request_, indent, ascii_):
     assert body(filled) == qianfan.body(request_)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(language=st.sampled_from(list(LANGUAGES)), request_=REQUESTS, cut=st.floats(0, 1), noise=TEXTS)
 def test_a_damaged_export_is_read_or_refused_and_nothing_else(language, request_, cut, noise):

@@ -12,8 +12,6 @@ from streamlit.testing.v1 import AppTest
 from components import state
 from components.generations import Generation
 from components.recording_shipped import shipped_recording
-from emulator.options import Options
-from emulator.server import running
 from playground.completion import CompletionRequest, Ending
 from playground.examples import EXAMPLES
 from playground.recording import event_lines, write_recording
@@ -26,12 +24,6 @@ YI = EXAMPLES["yi_34b"]
 TEXT = "".join(event["result"] for event in YI.stream)
 FILE = "".join(write_recording(shipped_recording("yi_34b")))
 CURL = 'data: {"id":"as-1","result":" by","is_end":false}\n\ndata: {"id":"as-1","result":" the sea","is_end":true}\n\n'
-
-
-@pytest.fixture(scope="module")
-def emulator_url() -> Iterator[str]:
-    with running(options=Options(pace=0)) as emulator:
-        yield emulator.base_url
 
 
 @pytest.fixture

@@ -11,8 +11,6 @@ from streamlit.testing.v1 import AppTest
 from components import state
 from components.share_rerun import Rerun
 from components.share_setup import Offer
-from emulator.options import Options
-from emulator.server import running
 from playground.completion import CompletionRequest, Ending, Sentence, Usage
 from playground.endpoints import Endpoint
 from playground.redaction import Secret
@@ -26,12 +24,6 @@ PATIENCE = 30
 PAGE = ROOT / "pages" / "snapshot.py"
 SHELL = ROOT / "components" / "shell.py"
 VALUES = {"temperature": 0.9, "top_k": 3, "stop": ["\n", "。"], "stream": False}
-
-
-@pytest.fixture(scope="module")
-def emulator_url() -> Iterator[str]:
-    with running(options=Options(pace=0)) as emulator:
-        yield emulator.base_url
 
 
 @pytest.fixture

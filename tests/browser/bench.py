@@ -46,6 +46,12 @@ class Bench:
         """Wait until no script runs."""
         expect(self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_attached(timeout=SHEET_TIME)
 
+    def tidy(self) -> None:
+        """Close what was opened below the sheet, and show no seams."""
+        for pressed in (".tabs [aria-expanded=true]", ".look-seams[aria-pressed=true]"):
+            for button in self.sheet.locator(pressed).all():
+                button.click()
+
     def choose(self, title: str, group: str = RECORDED, mark: str = "●") -> "Bench":
         """Choose an endpoint in the selector."""
         box = self.page.locator("[class*=st-key-endpoint-]").get_by_role("combobox").first

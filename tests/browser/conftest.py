@@ -1,6 +1,6 @@
 """One app, one browser and a clean context a test; what a page complains of, or asks of another host, fails its test."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -62,38 +62,57 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         yield lambda root=ROOT, **settings: stack.enter_context(serving(tmp_path / "app.log", settings, root))
 
 
+class Watch:
+    """What the pages of some contexts complain of, or ask of another host."""
+
+    def __init__(self) -> None:
+        self.complaints: list[str] = []
+        self.expected: list[str] = []
+
+    def begin(self, context: BrowserContext) -> None:
+        """Watch a context and every page that opens in it."""
+        context.set_default_timeout(PATIENCE)
+        context.on("request", self._request)
+        context.on("page", self._page)
+
+    def end(self, context: BrowserContext) -> None:
+        """Watch it no longer."""
+        context.remove_listener("request", self._request)
+        context.remove_listener("page", self._page)
+
+    def assert_calm(self) -> None:
+        """Nothing was complained of but what was expected."""
+        assert [one for one in self.complaints if not any(words in one for words in self.expected)] == []
+
+    def _page(self, page: Page) -> None:
+        page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        page.on("console", lambda said: self.complaints.append(f"console: {said.text} {said.location['url']}") if said.type == "error" else None)
+
+    def _request(self, made: Request) -> None:
+        parts = urlsplit(made.url)
+        if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in ("127.0.0.1", "localhost"):
+            self.complaints.append(f"asked of another host: {made.url}")
+
+
 @pytest.fixture
 def visit(browser: Browser, profile: BrowserContext, site: Site, serve: Serve) -> Iterator[Visit]:
     """Return a function that makes a new visitor: a page and a memory of his own, not yet opened."""
     contexts: list[BrowserContext] = []
-    complaints: list[str] = []
+    watch = Watch()
 
-    def watch(page: Page) -> None:
-        page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-        page.on("console", lambda said: complaints.append(f"console: {said.text} {said.location['url']}") if said.type == "error" else None)
-
-    def asked(url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in ("127.0.0.1", "localhost"):
-            complaints.append(f"asked of another host: {url}")
-
-    def one(at: Site | Tunnel = site, *, expects: tuple[str, ...] = (), **options: object) -> Bench:
+    def one(at: Site | Tunnel = site, *, expects: tuple[str, ...] = (), permissions: Sequence[str] = (), **options: object) -> Bench:
         if options or contexts:
             context = browser.new_context(**{"viewport": WINDOW, "locale": LOCALE, **options})
         else:
             context = profile
             forget(context, at.url)
-        context.set_default_timeout(PATIENCE)
+        if permissions:
+            context.grant_permissions(list(permissions))
         contexts.append(context)
-        context.on("request", request)
-        context.on("page", watch)
-        expected.extend(expects)
+        watch.begin(context)
+        watch.expected.extend(expects)
         return Bench(context.new_page(), at.url)
 
-    def request(made: Request) -> None:
-        asked(made.url)
-
-    expected: list[str] = []
     yield one
     for context in contexts:
         if context is not profile:
@@ -101,9 +120,30 @@ def visit(browser: Browser, profile: BrowserContext, site: Site, serve: Serve) -
         else:
             for page in context.pages[1:]:  # without any page the browser ends
                 page.close()
-            context.remove_listener("request", request)
-            context.remove_listener("page", watch)
-    assert [one for one in complaints if not any(words in one for words in expected)] == []
+            watch.end(context)
+    watch.assert_calm()
+
+
+@pytest.fixture(scope="module")
+def first_visit(browser: Browser, site: Site) -> Iterator[tuple[Bench, Watch]]:
+    """The visitor that `staying` is, and what his page complains of."""
+    context, watch = browser.new_context(viewport=WINDOW, locale=LOCALE, permissions=["clipboard-read", "clipboard-write"]), Watch()
+    watch.begin(context)
+    yield Bench(context.new_page(), site.url).open(), watch
+    context.close()
+
+
+@pytest.fixture
+def staying(first_visit: tuple[Bench, Watch], request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """One visitor for the tests of a file that only look at what a run brings: he has looked at others, and has closed whatever he opened."""
+    bench, watch = first_visit
+    watch.complaints.clear()
+    if getattr(request.node, "execution_count", 1) > 1:
+        bench.open()
+    bench.page.set_viewport_size(WINDOW)
+    bench.tidy()
+    yield bench
+    watch.assert_calm()
 
 
 def forget(context: BrowserContext, url: str) -> None:

@@ -21,7 +21,7 @@ from tests.browser.conftest import Serve, Visit
 from tests.browser.serving import Site, copy_of_app
 from tests.scripted_server import RESET, Peer, Received, ScriptedServer, play_pieces, unused_port
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow(seconds=25)]
 
 # Most have no shape that a pattern could know: only who holds them can take them out.
 ENVIRONMENT = {

@@ -13,7 +13,11 @@ pytestmark = pytest.mark.browser
 
 
 def lab(bench: Bench) -> Page:
-    bench.open().page.get_by_test_id("stSidebarNav").get_by_role("link", name=re.compile("Fault lab|故障")).evaluate("link => link.click()")
+    return followed(bench.open())
+
+
+def followed(bench: Bench) -> Page:
+    bench.page.get_by_test_id("stSidebarNav").get_by_role("link", name=re.compile("Fault lab|故障")).evaluate("link => link.click()")
     expect(bench.page.get_by_role("button", name=re.compile("Open on the bench|工作台"))).to_be_visible()
     expect(bench.page.get_by_test_id("stRadio").get_by_role("radio")).to_have_count(len(DESCRIPTIONS))
     bench.settled()

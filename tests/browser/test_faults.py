@@ -44,9 +44,9 @@ def test_each_fault_is_expected_here():
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_ends_in_words(bench: Bench, name: str):
+def test_a_fault_ends_in_words(staying: Bench, name: str):
     ending, text, words = EXPECTED[name]
-    bench.fault(name).run()
+    bench = staying.fault(name).run_anew()
     if ending == "Stopped":
         if name != "silent":
             bench.wait_streaming()

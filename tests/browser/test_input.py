@@ -19,12 +19,12 @@ PROMPTS = {
 
 
 @pytest.mark.parametrize("text", PROMPTS.values(), ids=list(PROMPTS))
-def test_the_prompt_is_sent_as_it_was_typed(bench: Bench, text: str):
-    bench.fault("echo")
+def test_the_prompt_is_sent_as_it_was_typed(staying: Bench, text: str):
+    bench = staying.fault("echo")
     bench.prompt.fill("")
     bench.prompt.focus()
     bench.page.keyboard.insert_text(text)
-    bench.run().wait_ended()
+    bench.run_anew().wait_ended()
     assert bench.echoed()["body"] == {"prompt": text, "stream": True}
     assert bench.prompt.input_value() == text
 

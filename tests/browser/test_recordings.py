@@ -229,7 +229,7 @@ def test_a_suite_is_asked_again_and_its_report_can_be_taken_along(recordings: Re
     assert recordings.saved("report-markdown").startswith(b"# Regression replay")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=20)
 def test_a_recording_of_fifty_thousand_events_opens_and_can_be_paused_at_once(recordings: Recordings):
     count = 50_000
     rows = (

@@ -13,7 +13,7 @@ from deploy.replicas import replicas
 from tests.browser.serving import OURS, Site
 from tests.visitor import Visitor
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow(seconds=35)]
 
 SESSIONS = 18
 DROPS = [f"Drop {number} fell. " for number in range(1, 41)]

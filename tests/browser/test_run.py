@@ -1,7 +1,5 @@
 """Running: the answer grows on the page, and at its end it is the recording, character by character."""
 
-from typing import Any
-
 import pytest
 from playwright.sync_api import expect
 
@@ -16,9 +14,8 @@ def whole(name: str) -> str:
     return "".join(event["result"] for event in EXAMPLES[name].stream)
 
 
-def test_the_answer_grows_sentence_by_sentence(bench: Bench, emulator: EmulatorLog):
-    bench.choose("Yi-34B")
-    bench.run().wait_streaming("Beijing")
+def test_the_answer_grows_sentence_by_sentence(staying: Bench, emulator: EmulatorLog):
+    bench = staying.choose("Yi-34B").run_anew().wait_streaming("Beijing")
     begun = emulator.begun()
     assert begun["ending"] is None and begun["events_sent"] < 14
     assert bench.answer_text() != whole("yi_34b")
@@ -31,8 +28,8 @@ def test_the_answer_grows_sentence_by_sentence(bench: Bench, emulator: EmulatorL
 
 
 @pytest.mark.parametrize(("title", "name"), [("Cerebras-GPT-6.7B", "cerebras_gpt_6_7b"), ("StableLM-Alpha-7B", "stablelm_alpha_7b")])
-def test_leading_commas_and_line_ends_stay(bench: Bench, title: str, name: str):
-    bench.choose(title).run().wait_ended()
+def test_leading_commas_and_line_ends_stay(staying: Bench, title: str, name: str):
+    bench = staying.choose(title).run_anew().wait_ended()
     assert bench.answer_text() == whole(name)
     assert bench.answer_text().startswith(", ") and "\n" in bench.answer_text()
     assert "2 sentences" in bench.status_text() and "5 + 91 = 96 tokens" in bench.status_text()
@@ -44,8 +41,8 @@ def test_without_streaming_the_answer_comes_in_one_piece(bench: Bench):
     assert "1 sentence" in bench.status_text() and "5 + 92 = 97 tokens" in bench.status_text()
 
 
-def test_the_table_lists_each_sentence_with_what_was_stated(bench: Bench):
-    bench.choose("Cerebras-GPT-6.7B").run().wait_ended()
+def test_the_table_lists_each_sentence_with_what_was_stated(staying: Bench):
+    bench = staying.choose("Cerebras-GPT-6.7B").run_anew().wait_ended()
     bench.details("Sentences and usage")
     expect(bench.rows).to_have_count(2)
     assert "5 / 67 / 72" in bench.rows.nth(0).inner_text() and "5 / 24 / 96" in bench.rows.nth(1).inner_text()
@@ -65,8 +62,8 @@ def test_a_second_run_replaces_the_answer_and_a_changed_prompt_is_said(bench: Be
     assert "changed after" not in bench.status_text()
 
 
-def test_the_answer_can_be_copied_whole(visit: Any):
-    bench = visit(permissions=["clipboard-read", "clipboard-write"]).open().choose("Cerebras-GPT-6.7B").run().wait_ended()
+def test_the_answer_can_be_copied_whole(staying: Bench):
+    bench = staying.choose("Cerebras-GPT-6.7B").run_anew().wait_ended()
     bench.page.get_by_role("button", name="Copy the answer").click()
     expect(bench.sheet.get_by_text("Copied")).to_be_attached()
     assert bench.page.evaluate("navigator.clipboard.readText()") == whole("cerebras_gpt_6_7b")

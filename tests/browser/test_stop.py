@@ -21,8 +21,8 @@ def closed_after(entry: Entry, clicked: float) -> float:
 
 
 @pytest.mark.parametrize(("endpoint", "by"), [("endless", "click"), ("endless", "Esc"), ("silent", "click"), ("silent", "Esc")])
-def test_stop_closes_the_upstream_within_a_second(bench: Bench, emulator: EmulatorLog, endpoint: str, by: str, record_property):
-    bench.fault(endpoint).run()
+def test_stop_closes_the_upstream_within_a_second(staying: Bench, emulator: EmulatorLog, endpoint: str, by: str, record_property):
+    bench = staying.fault(endpoint).run_anew()
     if endpoint == "endless":
         bench.wait_streaming("Wave 30 ")
     else:

@@ -24,7 +24,7 @@ from playground.wire import Cancel, Cancelled, Timeouts
 from tests.known_law import LAW, PROMPT, Law, distance, draws
 from tests.peers.transformers_server import EDGE, MODEL, VOID, serving
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=30)  # the first has it installed
 both_ways = pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 
 
