@@ -4,9 +4,9 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # Tests start the app many times: what Python has compiled is kept, also where the machine's own setting says otherwise.
-test test-fast: export PYTHONDONTWRITEBYTECODE :=
+test test-fast bench soak: export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run test test-fast check bench messages clean
+.PHONY: run test test-fast check bench soak messages clean
 
 run: .venv/.run ## start the app for this computer (make run PORT=8502 HOST=0.0.0.0); the local model is fetched once, and the app starts without it too
 	@$(BIN)/python -m local_model fetch --optional || echo "The local model is not available now; everything else is."
@@ -26,14 +26,18 @@ check: .venv/.dev ## style, types, catalogues
 	$(BIN)/python -m mypy
 	$(BIN)/python locale/update.py --check
 
-bench: .venv/.dev
+bench: .venv/.bench ## measured beside what people use instead, in a quarter of an hour: bench/report.md
+	@$(BIN)/python tests/chromium.py
 	$(BIN)/python -m bench
+
+soak: .venv/.bench ## half an hour of ordinary and rough use: its section of bench/report.md
+	$(BIN)/python -m bench soak
 
 messages: .venv/.dev ## bring locale/ in step with the texts in the code
 	$(BIN)/python locale/update.py
 
 clean: ## as after a clone
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/pip:
@@ -48,3 +52,6 @@ $(BIN)/pip:
 .venv/.dev: requirements-dev.txt requirements.txt | $(BIN)/pip
 	@echo "Installing what the tests need into .venv: once, about a minute."
 	@$(PIP) -r requirements-dev.txt && touch .venv/.run $@
+
+.venv/.bench: requirements-bench.txt .venv/.dev
+	@$(PIP) -r requirements-bench.txt && touch $@

@@ -63,7 +63,10 @@ def read_usage(fields: object) -> Usage | None:
     """Return the token counts of a `usage` object; what is no whole number was not stated."""
     if not isinstance(fields, dict):
         return None
-    prompt, completion, total = fields.get("prompt_tokens"), fields.get("completion_tokens"), fields.get("total_tokens")
+    stated = fields.get
+    prompt, completion, total = stated("prompt_tokens"), stated("completion_tokens"), stated("total_tokens")
+    if type(prompt) is type(completion) is type(total) is int:  # as services state them, and once for each sentence
+        return Usage(prompt, completion, total)
     usage = Usage(prompt if is_int(prompt) else None, completion if is_int(completion) else None, total if is_int(total) else None)
     return None if usage == _NONE_STATED else usage
 

@@ -1,4 +1,4 @@
-"""What a run costs a visitor's line: each sentence crosses once, and around it little more than the sheet is drawn again."""
+"""What a run costs a visitor's line: each sentence crosses once, and around it the sheet alone is drawn again; unless more has changed."""
 
 import base64
 import json
@@ -6,6 +6,7 @@ import json
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.bench import Bench
 from tests.browser.test_cost import DONE, ENDPOINT, GROUP, TITLE, USAGE, chunk
 from tests.scripted_server import ScriptedServer, reply
 
@@ -43,3 +44,18 @@ def test_a_run_brings_the_browser_at_most_twice_and_a_half_its_text(serve, visit
         bench.settled()
     assert bench.answer.text_content() == TEXT * SENTENCES
     assert len(TEXT) * SENTENCES < line.bytes < 2.5 * len(TEXT) * SENTENCES
+
+
+def test_what_is_switched_in_the_same_moment_as_run_is_sent_and_drawn(bench: Bench):
+    bench.fault("echo")
+    switch = bench.group("top_p").get_by_text("top_p", exact=True).first
+    switch.evaluate("(switched, go) => { switched.click(); go.click(); }", bench.go.element_handle())
+    expect(bench.box("top_p")).to_be_enabled()
+    bench.wait_ended()
+    assert bench.echoed()["body"]["top_p"] == 0.8
+
+
+def test_what_is_pressed_in_the_same_moment_as_run_is_heard(bench: Bench):
+    bench.page.get_by_role("button", name="Share").evaluate("(share, go) => { share.click(); go.click(); }", bench.go.element_handle())
+    expect(bench.page.get_by_role("dialog")).to_contain_text("This set-up")
+    bench.wait_ended()
