@@ -48,7 +48,7 @@ def test_a_run_brings_the_browser_at_most_twice_and_a_half_its_text(serve, visit
 
 def test_what_is_switched_in_the_same_moment_as_run_is_sent_and_drawn(bench: Bench):
     bench.fault("echo")
-    switch = bench.group("top_p").get_by_text("top_p", exact=True).first
+    switch = bench.group("top_p").locator("input[type=checkbox]")
     switch.evaluate("(switched, go) => { switched.click(); go.click(); }", bench.go.element_handle())
     expect(bench.box("top_p")).to_be_enabled()
     bench.wait_ended()
