@@ -24,7 +24,7 @@ def import_ahead() -> threading.Thread:
 def _import() -> None:
     for name in (*_imported(), *_STREAMLITS):
         import_module(name)
-    # What was imported stays: out of the collector's way, for every rerun ends with a full collection.
+    # What was imported stays: out of the collector's way.
     gc.collect()
     gc.freeze()
 
