@@ -48,7 +48,7 @@ class Resident:
         return self._model is not None or self._off is not None
 
     def start(self, after: float = 0) -> None:
-        """Fetch and load in a thread of its own, `after` seconds or as soon as somebody asks. Nothing happens if there is no model to load."""
+        """Fetch and load in a thread of its own; load `after` seconds or as soon as somebody asks. Nothing happens if there is no model to load."""
         if self._model is not None:
             threading.Thread(target=self._settle, args=(after,), name="local-model", daemon=True).start()
 
@@ -84,11 +84,11 @@ class Resident:
             self._engine.close()
 
     def _settle(self, after: float) -> None:
-        self._asked.wait(after)
         try:
+            engine = open_engine(self._setting, folder=self._folder, progress=self._saw if self._fetches else None)
+            self._asked.wait(after)
             if self._closed:
                 return
-            engine = open_engine(self._setting, folder=self._folder, progress=self._saw if self._fetches else None)
             trouble = engine.load() if engine is not None else None
             if trouble is not None:
                 raise ConfigurationError(trouble, _ELSEWHERE)

@@ -1,8 +1,10 @@
 """The bench: prompt and answer in the wide middle, endpoint and parameters beside them, the exact request below."""
 
+from contextlib import suppress
 from functools import partial
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from components import beside, door, generations, state
 from components.controls import Controls, put_controls
@@ -100,8 +102,13 @@ def keep_draft() -> None:
     if draft is not None:
         st.session_state[state.PROMPT] = str(draft)
         st.session_state.pop(state.REFUSAL, None)
-        if beside.follows():
-            st.rerun()
+        keep_in_step()
+
+
+def keep_in_step() -> None:
+    """Draw what stands beside the sheet too, if it has to be."""
+    if beside.follows():
+        st.rerun()
 
 
 def stop() -> None:
@@ -109,6 +116,7 @@ def stop() -> None:
     run = service().runs.get(str(st.session_state[state.RUN_VIEW]["stop"]))
     if run is not None:
         run.stop()
+    keep_in_step()
 
 
 def note_unreachable() -> None:
@@ -119,10 +127,10 @@ def note_unreachable() -> None:
 
 def ended() -> None:
     """The run in the sheet has ended; draw what follows from it."""
-    if beside.follows():
-        st.rerun()
+    keep_in_step()
     if st.session_state.get(state.CHARGED):
-        st.rerun([state.SHEET, state.SESSION_COST])
+        with suppress(StreamlitAPIException):  # the sheet of a page that was just left has no place to be drawn in any more
+            st.rerun([state.SHEET, state.SESSION_COST])
 
 
 def sheet() -> None:
@@ -141,7 +149,8 @@ def sheet() -> None:
         key=state.RUN_VIEW, prompt=st.session_state[state.PROMPT], revision=st.session_state[state.PROMPT_REVISION], run=run,
         refusal=st.session_state.get(state.REFUSAL), with_rows=by_data, cuts=cuts, standing=generations.standing(),
         can_move=generations.can_move(), presets=st.session_state.get(state.OWN_PRESETS),
-        actions=Actions(run=start, draft=keep_draft, ended=ended, unreachable=note_unreachable, stop=stop, move=move, presets=take_presets),
+        actions=Actions(run=start, draft=keep_draft, ended=ended, unreachable=note_unreachable, stop=stop, move=move, presets=take_presets,
+                        wire=keep_in_step),
     )
 
 

@@ -55,6 +55,7 @@ class Actions:
     stop: Callable[[], None]
     move: Callable[[], None]
     presets: Callable[[], None]
+    wire: Callable[[], None] = lambda: None
 
 
 def run_view(
@@ -100,7 +101,7 @@ def run_view(
         return _mount(
             key=key, data=data, on_run_change=actions.run, on_draft_change=actions.draft, on_ended_change=actions.ended,
             on_unreachable_change=actions.unreachable, on_stop_change=actions.stop, on_move_change=actions.move,
-            on_presets_change=actions.presets, on_wire_change=lambda: None,
+            on_presets_change=actions.presets, on_wire_change=actions.wire,
         )
 
 

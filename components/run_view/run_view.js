@@ -199,7 +199,9 @@ class View {
 
     this.scroll.addEventListener("scroll", () => {
       const { scrollTop, clientHeight, scrollHeight } = this.scroll;
-      this.followsEnd = scrollTop + clientHeight >= scrollHeight - 30;
+      // While it follows, what came since the last frame is not in sight yet, and that is nobody's doing.
+      const end = this.followsEnd ? Math.min(this.end, scrollHeight) : scrollHeight;
+      this.followsEnd = scrollTop + clientHeight >= end - 30;
       this.showFollow();
       this.overlay();
     }, { passive: true });
@@ -436,6 +438,7 @@ class View {
     this.sayLoop(null);
     this.marks = "[]";
     this.followsEnd = this.playing !== "frozen"; // a snapshot is read from its beginning
+    this.end = 0; // how tall the text was when its end was last brought into sight
     this.badges.textContent = "";
     this.details.begin();
     if (!run) return;
@@ -665,7 +668,7 @@ class View {
     this.endFrame ??= requestAnimationFrame(() => {
       this.endFrame = null;
       const start = performance.now();
-      if (this.followsEnd) this.scroll.scrollTop = this.scroll.scrollHeight;
+      if (this.followsEnd) this.scroll.scrollTop = this.end = this.scroll.scrollHeight;
       const end = performance.now();
       this.restsUntil = Math.max(this.restsUntil, end + SHARE * (end - start));
     });

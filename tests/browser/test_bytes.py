@@ -2,6 +2,9 @@
 
 import base64
 import json
+import re
+import threading
+import time
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -44,6 +47,23 @@ def test_a_run_brings_the_browser_at_most_twice_and_a_half_its_text(serve, visit
         bench.settled()
     assert bench.answer.text_content() == TEXT * SENTENCES
     assert len(TEXT) * SENTENCES < line.bytes < 2.5 * len(TEXT) * SENTENCES
+
+
+def test_the_end_stays_in_sight_however_fast_lines_come(serve, visit, tmp_path):
+    goes = [threading.Event() for _ in range(120)]
+    script = reply(*(part for go in goes for part in (chunk("line\n\nline\n\n"), go)), chunk("", "stop"), DONE)
+    with ScriptedServer(script) as upstream:
+        file = tmp_path / "endpoints.toml"
+        file.write_text(ENDPOINT.format(title=TITLE, group=GROUP, url=upstream.url), encoding="utf-8")
+        bench = visit(serve(PLAYGROUND_ENDPOINTS=str(file))).open().choose(TITLE, GROUP)
+        bench.run().wait_streaming("line")
+        for go in goes:  # several of them in a frame, and not in step with frames
+            go.set()
+            time.sleep(0.005)
+        bench.wait_ended()
+    rest = bench.sheet.locator(".scroll").evaluate("box => box.scrollHeight - box.clientHeight - box.scrollTop")
+    assert rest <= 1
+    expect(bench.sheet).not_to_have_class(re.compile(r"\bloose\b"))
 
 
 def test_what_is_switched_in_the_same_moment_as_run_is_sent_and_drawn(bench: Bench):
