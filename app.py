@@ -12,6 +12,7 @@ from emulator.local import local_service
 from emulator.options import Options
 from emulator.server import running
 from local_model.resident import CONTEXT, Resident
+from playground.garbage import collecting
 from playground.health import health_routes
 from playground.logs import RunLog, write_json
 from playground.metrics import Metrics, OpenPages
@@ -39,7 +40,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     settings = read_settings()
     model = Resident(settings.values, settings.local_length)
     services = [local_service(model.engine, context=CONTEXT, length=model.length, trouble=model.trouble)] if model.wanted else []
-    with running(settings.emulator_port, options=Options(keep_bodies=False), services=services) as emulator:
+    with running(settings.emulator_port, options=Options(keep_bodies=False), services=services) as emulator, collecting():
         open_service(settings, emulator.base_url, model.look_up, [RunLog(), *([metrics] if metrics else [])])
         import_ahead()
         model.start(after=FIRST_PAGE)

@@ -31,7 +31,7 @@ FLOORS = (
     ("run",),
     (
         "report", "export", "paste", "kept", "history", "archive", "setup_link", "snapshot", "sharing", "demos", "admission", "service", "trial",
-        "contrast", "series", "probe", "reference", "drift", "suite", "metrics", "logs", "shutdown",
+        "contrast", "series", "probe", "reference", "drift", "suite", "metrics", "logs", "shutdown", "garbage",
     ),
     ("routes", "share_routes", "health", "__main__"),
 )
