@@ -257,9 +257,8 @@ def test_a_file_that_cannot_be_loaded_is_named_in_clear_words(
     elif isinstance(content, bytes):
         path.write_bytes(content)
     engine = Engine(path)
-    waiting = engine.submit(GenerationRequest(prompt=PROMPT))
-    with pytest.raises(EngineUnavailable, match=words) as caught:
-        text_of(waiting)
+    with pytest.raises(EngineUnavailable, match=words) as caught:  # at once, if the worker has found it out by then
+        text_of(engine.submit(GenerationRequest(prompt=PROMPT)))
     assert str(path) in str(caught.value)
     assert engine.unavailable is caught.value.message
     with pytest.raises(EngineUnavailable):
